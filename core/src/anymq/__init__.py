@@ -1,0 +1,1 @@
+"""AnyMQ: one application, any broker."""
