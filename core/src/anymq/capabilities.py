@@ -86,7 +86,7 @@ class Capabilities:
     support: Mapping[str, Support]
     """One entry for each of CAPABILITY_NAMES; a name left out is unsupported."""
     handles: frozenset[Feature]
-    """What the plugin does itself: core passes no other settlement, and no ``due_at`` without it."""
+    """What the plugin does itself: core passes no other settlement and no other ``due_at``."""
     durability: Durability = Durability.NONE
     server: str = ""
     """Product and version as the server tells it."""

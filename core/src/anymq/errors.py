@@ -23,7 +23,7 @@ AnyMQError
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
 __all__ = [
     "AccessDenied",
@@ -55,7 +55,7 @@ class AnyMQError(Exception):
     """Root of all errors. ``code`` is stable and portable; the text is for people."""
 
     code: str = "error"
-    error_class: ClassVar[ErrorClass] = "transient"
+    error_class: ErrorClass = "transient"
 
 
 class ConfigError(AnyMQError):
@@ -87,7 +87,10 @@ class TopologyError(AnyMQError):
 
 
 class PublishRejected(AnyMQError):
-    """The message is certainly not stored. ``code``: not_found, no_group, too_large, invalid, full, denied."""
+    """The message is certainly not stored.
+
+    ``code`` is one of not_found, no_group, too_large, invalid, full, denied.
+    """
 
     code = "rejected"
     error_class = "permanent"
@@ -104,7 +107,7 @@ class MessageTooLarge(PublishRejected):
         super().__init__(
             "too_large",
             f"a message of {size_bytes} bytes for {topic!r} is over the limit of {max_bytes} bytes"
-            " (max_message_bytes): send a reference to the data, or raise the limit where the backend allows",
+            " (max_message_bytes): send a reference to the data, or raise the backend's limit",
         )
         self.size_bytes = size_bytes
         self.max_bytes = max_bytes

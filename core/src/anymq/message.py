@@ -11,7 +11,7 @@ from anymq.errors import InvalidState
 __all__ = ["EMPTY", "Delivery", "HandlingScope", "Lane", "Message", "Priority"]
 
 Lane = Literal["main", "retry", "dead"]
-"""Where a message stands within its topic: new work, a private retry of one group, or its dead letters."""
+"""Where it stands within its topic: new work, a private retry of a group, or its dead letters."""
 
 Priority = Literal["low", "normal", "high"]
 

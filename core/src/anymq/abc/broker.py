@@ -129,7 +129,7 @@ class Subscription(ABC):
 
     @abstractmethod
     async def stop(self) -> None:
-        """Hand out nothing any more: ``receive`` returns empty, ``settle`` still works. Idempotent."""
+        """Hand out nothing more: ``receive`` returns empty, ``settle`` still works. Idempotent."""
 
     @abstractmethod
     async def aclose(self, *, timeout_s: float) -> None:

@@ -18,7 +18,7 @@ API_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class BackendDescriptor:
-    """What ``anymq_backends()`` yields. Building one imports no client library and connects to nothing.
+    """What ``anymq_backends()`` yields. Building one imports no client and connects to nothing.
 
     A factory gets validated options and the context, and returns the unopened object. None means
     that the backend does not have that role.

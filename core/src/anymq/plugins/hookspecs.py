@@ -42,4 +42,4 @@ class ExtensionHooks:
 
     @hookspec
     def anymq_health_checks(self) -> Mapping[str, Callable[[], Any]]:  # type: ignore[empty-body]
-        """Further health checks: name to a function that returns a Health (or an awaitable of one)."""
+        """Further health checks: name to a function returning a Health or an awaitable of one."""
