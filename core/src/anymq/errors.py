@@ -62,28 +62,28 @@ class ConfigError(AnyMQError):
     """Configuration or a declaration is wrong; the text names the key and what would be right."""
 
     code = "config"
-    error_class = "fatal"
+    error_class: ErrorClass = "fatal"
 
 
 class PluginError(AnyMQError):
     """A plugin is missing, cannot be imported, or two claim one name."""
 
     code = "plugin"
-    error_class = "fatal"
+    error_class: ErrorClass = "fatal"
 
 
 class UnsupportedError(AnyMQError):
     """The application uses what the backend cannot do; raised at start, never at a message."""
 
     code = "unsupported"
-    error_class = "fatal"
+    error_class: ErrorClass = "fatal"
 
 
 class TopologyError(AnyMQError):
     """A topic or group is missing, or differs from its declaration."""
 
     code = "topology"
-    error_class = "fatal"
+    error_class: ErrorClass = "fatal"
 
 
 class PublishRejected(AnyMQError):
@@ -93,7 +93,7 @@ class PublishRejected(AnyMQError):
     """
 
     code = "rejected"
-    error_class = "permanent"
+    error_class: ErrorClass = "permanent"
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -116,7 +116,7 @@ class MessageTooLarge(PublishRejected):
 class BufferFull(PublishRejected):
     """The publisher's window, or the backend's buffer, is full."""
 
-    error_class = "transient"
+    error_class: ErrorClass = "transient"
 
     def __init__(self, message: str) -> None:
         super().__init__("full", message)
@@ -142,14 +142,14 @@ class AccessDenied(AnyMQError):
     """The backend refused the credentials or the operation."""
 
     code = "denied"
-    error_class = "fatal"
+    error_class: ErrorClass = "fatal"
 
 
 class DecodeError(AnyMQError):
     """The bytes are not what the handler declared; the text never holds the bytes."""
 
     code = "decode"
-    error_class = "permanent"
+    error_class: ErrorClass = "permanent"
 
 
 class InvalidState(AnyMQError):
@@ -184,7 +184,7 @@ class JobFailed(AnyMQError):
     """The task ended with an error; its type and text came back as data."""
 
     code = "job_failed"
-    error_class = "permanent"
+    error_class: ErrorClass = "permanent"
 
     def __init__(self, error_type: str, message: str) -> None:
         super().__init__(f"{error_type}: {message}")
