@@ -25,6 +25,7 @@ __all__ = [
     "check_pattern",
     "check_topic",
     "confusable",
+    "is_pattern",
     "matches",
 ]
 
@@ -104,7 +105,7 @@ def check_topic(name: str) -> str:
 
 def check_pattern(pattern: str) -> str:
     """Return a topic name or wildcard pattern, or raise ConfigError."""
-    if "*" not in pattern and "#" not in pattern:
+    if not is_pattern(pattern):
         return check_topic(pattern)
     segments = pattern.split(".")
     if not _PATTERN.fullmatch(pattern) or any(len(s) > 1 and {"*", "#"} & set(s) for s in segments):
@@ -127,6 +128,11 @@ def check_group(name: str) -> str:
             f"{name!r} is no group name: it is reserved for the companions of a group"
         )
     return name
+
+
+def is_pattern(topic: str) -> bool:
+    """Whether a topic is a pattern rather than a name."""
+    return "*" in topic or "#" in topic
 
 
 def matches(pattern: str, topic: str) -> bool:

@@ -53,11 +53,14 @@ class Broker(ABC):
         """
 
     @abstractmethod
-    async def send(self, messages: Sequence[Message], *, timeout_s: float) -> Sequence[SendResult]:
+    async def send(
+        self, messages: Sequence[Message], *, timeout_s: float, atomic: bool = False
+    ) -> Sequence[SendResult]:
         """Store messages; one result each, in order: Confirmed, Rejected or Unknown.
 
         Takes 0 to ``max_batch`` messages; no message is larger than ``max_message_bytes``. Not
-        atomic unless ``batch_atomic`` is native: a rejected entry never hides a confirmed one. An
+        atomic: a rejected entry never hides a confirmed one. ``atomic`` (passed only where
+        ``batch_atomic`` is native) stores all or none: one bad entry rejects every one. An
         address without a declared topic is ``Rejected("not_found")``; a ``group`` address reaches
         that group alone. Calls may overlap; for one (topic, key) an earlier call's entries come
         first. Ends within ``timeout_s`` + 0.5 s. Cancelled: each entry may or may not be stored.

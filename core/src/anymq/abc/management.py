@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,7 +74,16 @@ class Management(ABC):
         """Remove dead letters by id, after their replay was confirmed or to purge them.
 
         Idempotent: ids that are gone are passed over. Returns how many were there.
-        Raises Busy while another operator works on the same dead letters.
+        Raises Busy while another operator holds them (``administer``).
+        """
+
+    @abstractmethod
+    def administer(
+        self, topic: str, group: str, *, lease_s: float
+    ) -> AbstractAsyncContextManager[None]:
+        """Hold one group's dead letters alone, at most ``lease_s`` seconds if never left.
+
+        Entering raises Busy while another operator holds them.
         """
 
     @abstractmethod

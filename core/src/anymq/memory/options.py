@@ -1,0 +1,38 @@
+"""Options of ``memory://NAME``."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from anymq.capabilities import FEATURES
+from anymq.options import BackendOptions
+
+__all__ = ["MemoryOptions"]
+
+
+class MemoryOptions(BackendOptions):
+    """``memory://NAME``: Apps of one process that give the same name share one space."""
+
+    lease_s: float = Field(default=30.0, gt=0)
+    """How long a delivery stays with a consumer that neither settles nor keeps it."""
+    max_messages: int = Field(default=1_000_000, ge=1)
+    """Most messages that wait for one group; further ones are rejected as ``full``."""
+    max_message_bytes: int = Field(default=1_048_576, ge=1024)
+    native: str = "all"
+    """Comma list of what the backend does itself ("none": core emulates everything)."""
+
+    @property
+    def space(self) -> str:
+        """The name of the space."""
+        return self.host or "default"
+
+    def features(self) -> frozenset[str]:
+        """The features of ``native``. Raises ConfigError for an unknown one."""
+        if self.native == "all":
+            return FEATURES
+        names = frozenset(filter(None, self.native.replace("none", "").split(",")))
+        if names - FEATURES:
+            raise ValueError(
+                f"native: {sorted(names - FEATURES)} unknown; known: {sorted(FEATURES)}"
+            )
+        return names

@@ -1,0 +1,163 @@
+"""The Stream on a space of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anymq.abc import (
+    BackendContext,
+    BackendEvent,
+    EventSink,
+    Health,
+    Record,
+    Start,
+    Stream,
+    StreamReader,
+    StreamSpec,
+)
+from anymq.capabilities import Capabilities
+from anymq.errors import AnyMQError, ClosedError, TopologyError
+from anymq.memory.capabilities import capabilities_of
+from anymq.memory.log import Log
+from anymq.memory.options import MemoryOptions
+from anymq.memory.space import Space, Waiter, space_named
+from anymq.message import Message
+from anymq.outcome import Confirmed, Rejected, SendResult
+from anymq.support.clock import Clock
+from anymq.topology import TopologyMode
+
+__all__ = ["MemoryReader", "MemoryStream"]
+
+
+class MemoryStream(Stream):
+    """Logs live in the process and end with it."""
+
+    def __init__(self, options: MemoryOptions, context: BackendContext) -> None:
+        self._options = options
+        self._clock = context.clock
+        self._space: Space = space_named(context.physical(options.space))
+        self._readers: list[MemoryReader] = []
+        self._closed = False
+
+    async def open(self, events: EventSink) -> Capabilities:
+        self._space.check_up()
+        events(BackendEvent("connected", f"memory://{self._space.name}"))
+        return capabilities_of(self._options)
+
+    async def health(self) -> Health:
+        try:
+            self._space.check_up()
+        except AnyMQError as error:
+            return Health("down", str(error))
+        return Health("down" if self._closed else "up")
+
+    async def declare(
+        self, streams: Sequence[StreamSpec], *, mode: TopologyMode, timeout_s: float
+    ) -> None:
+        with self._space.lock:
+            for spec in streams:
+                if mode is TopologyMode.MANAGE:
+                    self._space.streams.setdefault(spec.name, Log(spec))
+                elif mode is TopologyMode.VERIFY:
+                    self._log(spec.name)
+
+    async def append(self, records: Sequence[Message], *, timeout_s: float) -> Sequence[SendResult]:
+        if self._closed:
+            raise ClosedError("this stream is closed")
+        now = self._clock.time()
+        results: list[SendResult] = []
+        with self._space.lock:
+            for message in records:
+                log = self._space.streams.get(message.topic)
+                if log is None:
+                    results.append(Rejected("not_found", f"no stream {message.topic!r}"))
+                else:
+                    results.append(Confirmed(log.append(message, now)))
+            self._space.wake_readers()
+        return results
+
+    async def ends(self, stream: str) -> str:
+        with self._space.lock:
+            return self._log(stream).end()
+
+    async def reader(
+        self, stream: str, start: Start, *, follow: bool, prefetch: int
+    ) -> StreamReader:
+        with self._space.lock:
+            log = self._log(stream)
+            end = None if follow else log.next_offset
+            reader = MemoryReader(self._space, log, log.offset_of(start), end, self._clock)
+        self._readers.append(reader)
+        return reader
+
+    async def commit(self, stream: str, group: str, position: str) -> None:
+        with self._space.lock:
+            self._log(stream)
+            key = (stream, group)
+            if int(position) > int(self._space.committed.get(key, "-1")):
+                self._space.committed[key] = position
+
+    async def committed(self, stream: str, group: str) -> str | None:
+        with self._space.lock:
+            return self._space.committed.get((stream, group))
+
+    async def aclose(self, *, timeout_s: float) -> None:
+        self._closed = True
+        for reader in self._readers:
+            await reader.aclose(timeout_s=timeout_s)
+
+    def _log(self, name: str) -> Log:
+        found = self._space.streams.get(name)
+        if found is None:
+            raise TopologyError(f"stream {name!r} does not exist on memory://{self._space.name}")
+        return found
+
+
+class MemoryReader(StreamReader):
+    """Reads one log from an offset, to a fixed end or on and on."""
+
+    def __init__(self, space: Space, log: Log, offset: int, end: int | None, clock: Clock) -> None:
+        self._space = space
+        self._log = log
+        self._offset = offset
+        self._end = end
+        self._clock = clock
+        self._closed = False
+
+    async def receive(self, *, max_records: int, wait_s: float) -> Sequence[Record]:
+        deadline = self._clock.monotonic() + wait_s
+        while not self.is_at_end:
+            if self._closed:
+                raise ClosedError("this reader is closed")
+            with self._space.lock:
+                limit = max_records
+                if self._end is not None:
+                    limit = min(limit, self._end - self._offset)
+                records = self._log.read(self._offset, limit)
+                waiter = Waiter()
+                if not records:
+                    self._space.stream_waiters.append(waiter)
+            if records:
+                self._offset = int(records[-1].position) + 1
+                return records
+            rest = deadline - self._clock.monotonic()
+            if rest <= 0:
+                return []
+            await self._woken(waiter, rest)
+        return []
+
+    @property
+    def is_at_end(self) -> bool:
+        return self._end is not None and self._offset >= self._end
+
+    async def aclose(self, *, timeout_s: float) -> None:
+        self._closed = True
+        with self._space.lock:
+            self._space.wake_readers()
+
+    async def _woken(self, waiter: Waiter, rest_s: float) -> None:
+        timer = self._clock.call_later(rest_s, waiter.wake)
+        try:
+            await waiter.future
+        finally:
+            timer.cancel()
