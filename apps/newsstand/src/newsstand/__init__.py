@@ -1,0 +1,1 @@
+"""The newsstand: a product built on AnyMQ."""

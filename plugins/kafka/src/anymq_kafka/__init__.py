@@ -1,0 +1,1 @@
+"""AnyMQ on Apache Kafka."""

@@ -1,0 +1,1 @@
+"""AnyMQ on Redis and Valkey streams."""
