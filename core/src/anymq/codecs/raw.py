@@ -1,0 +1,41 @@
+"""Bodies that stay bytes."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from anymq.codecs.annotations import is_raw, is_untyped
+from anymq.codecs.codec import Codec, Decoder
+from anymq.codecs.values import raw_bytes
+from anymq.errors import ConfigError, PublishRejected
+
+__all__ = ["RawCodec"]
+
+
+class RawCodec(Codec):
+    """Bytes in, the same bytes out. Interprets nothing, so it takes every content type."""
+
+    name: ClassVar[str] = "raw"
+    content_type: ClassVar[str] = "application/octet-stream"
+    accepted: ClassVar[frozenset[str]] = frozenset()
+
+    def encode(self, value: Any) -> bytes:
+        raw = raw_bytes(value)
+        if raw is None:
+            raise PublishRejected(
+                "invalid",
+                f"the codec 'raw' sends bytes, not a value of type {type(value).__name__}:"
+                " encode it, or choose another codec",
+            )
+        return raw
+
+    def decoder(self, annotation: Any) -> Decoder:
+        if is_raw(annotation) or is_untyped(annotation):
+            return bytes
+        raise ConfigError(
+            f"the codec 'raw' yields bytes, but the handler declares {annotation}:"
+            " declare bytes, or choose another codec"
+        )
+
+    def accepts(self, content_type: str) -> bool:
+        return True

@@ -1,0 +1,76 @@
+"""Values on their way out: what the encoders do not know by themselves, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, Literal
+
+from anymq.errors import PublishRejected
+
+__all__ = ["raw_bytes", "refusal", "refuse_non_finite", "to_plain"]
+
+_UNSUPPORTED = re.compile(r"Encoding objects of type [\w.]+ is unsupported$")
+
+
+def to_plain(mode: Literal["json", "python"]) -> Callable[[Any], Any]:
+    """Make msgspec's ``enc_hook``: pydantic models, and all else that pydantic can take apart.
+
+    Models are written by alias, as they are validated. ``mode`` is pydantic's.
+    """
+
+    def plain(value: Any) -> Any:
+        from pydantic import BaseModel
+        from pydantic_core import to_jsonable_python
+
+        if isinstance(value, BaseModel):
+            return value.model_dump(mode=mode, by_alias=True)
+        return to_jsonable_python(value, by_alias=True)
+
+    return plain
+
+
+def raw_bytes(value: Any) -> bytes | None:
+    """The value itself where it is bytes already, else None."""
+    if isinstance(value, bytes):
+        return value
+    return bytes(value) if isinstance(value, bytearray | memoryview) else None
+
+
+def refuse_non_finite(plain: Any) -> None:
+    """Raise ``NonFinite`` if plain objects hold a NaN or an infinity."""
+    try:
+        json.dumps(plain, allow_nan=False)
+    except ValueError:
+        raise NonFinite from None
+
+
+class NonFinite(ValueError):
+    """NaN and infinities have no JSON."""
+
+
+def refusal(value: Any, label: str, error: Exception) -> PublishRejected:
+    """Say why a value cannot be published, in words that hold nothing of the value."""
+    reason = f"{type(error).__name__} from a part of it"
+    if isinstance(error, RecursionError):
+        reason = "it is nested too deep, or contains itself"
+    elif isinstance(error, NonFinite):
+        reason = "NaN and infinities have no place in it"
+    elif isinstance(error, UnicodeError):
+        reason = "a text in it has a lone surrogate"
+    elif isinstance(error, TypeError) and _UNSUPPORTED.match(str(error)):
+        reason = str(error)
+    elif _is_unserializable(error):
+        reason = "a part of it is of a type that the format does not have"
+    return PublishRejected(
+        "invalid", f"cannot write a value of type {type(value).__name__} as {label}: {reason}"
+    )
+
+
+def _is_unserializable(error: Exception) -> bool:
+    pydantic = sys.modules.get("pydantic_core")
+    return isinstance(error, TypeError) or (
+        pydantic is not None and isinstance(error, pydantic.PydanticSerializationError)
+    )
