@@ -1,0 +1,92 @@
+"""What the commands print."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TextIO
+
+from services.errors import ServiceError
+from services.server import Server
+from services.state import Record
+
+__all__ = ["Console", "Line", "control_command", "environment", "table", "to_json"]
+
+_GREEN, _RED, _YELLOW, _DIM, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
+_COLOURS = {"running": _GREEN, "external": _GREEN, "stopped": _DIM, "unhealthy": _RED}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One server in a report."""
+
+    name: str
+    state: str
+    """`running`, `unhealthy` (alive but does not answer), `stopped` or `external`."""
+    version: str = ""
+    url: str = ""
+    pid: int | None = None
+    log: str = ""
+
+
+class Console:
+    """Progress for people, on stderr, coloured when that is a terminal."""
+
+    def __init__(self, stream: TextIO = sys.stderr) -> None:
+        self._stream = stream
+        self._began = time.monotonic()
+
+    def step(self, name: str, what: str) -> None:
+        """Say what happens to a server now, with the seconds since the command began."""
+        elapsed = time.monotonic() - self._began
+        print(f"{name:<10} {elapsed:6.1f} s  {what}", file=self._stream, flush=True)
+
+    def error(self, name: str, error: ServiceError) -> None:
+        """Give the details first, so that the summary is what one sees last."""
+        for line in error.details:
+            print(_paint(f"{name:<10}   | {line}", _DIM, self._stream), file=self._stream)
+        summary = _paint(f"{name:<10} {error.summary}", _RED, self._stream)
+        print(summary, file=self._stream, flush=True)
+
+
+def control_command(name: str) -> str:
+    """Return the command to which `kill`, `pause` and the like are appended."""
+    folder = Path(__file__).resolve().parent
+    return f"{shlex.quote(sys.executable)} {shlex.quote(str(folder))} control {name}"
+
+
+def environment(server: Server, record: Record) -> dict[str, str]:
+    """Return the variables by which the tests find a server of ours."""
+    prefix = f"ANYMQ_TEST_{server.name.upper()}"
+    return {
+        f"{prefix}_URL": record.url,
+        f"{prefix}_CONTROL": control_command(server.name),
+        **server.extra_environ(record.ports),
+    }
+
+
+def table(lines: Sequence[Line], *, stream: TextIO) -> str:
+    """Lay out the lines in columns; coloured when `stream` is a terminal."""
+    rows = [("SERVER", "STATE", "VERSION", "PID", "URL")]
+    rows += [(x.name, x.state, x.version, str(x.pid or ""), x.url) for x in lines]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    out = []
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        cells[1] = _paint(cells[1], _COLOURS.get(row[1], ""), stream)
+        out.append("  ".join(cells).rstrip())
+    return "\n".join(out)
+
+
+def to_json(lines: Sequence[Line]) -> str:
+    """Return the lines as a JSON array of objects, one per server."""
+    return json.dumps([asdict(line) for line in lines], indent=2)
+
+
+def _paint(text: str, colour: str, stream: TextIO) -> str:
+    return f"{colour}{text}{_PLAIN}" if colour and stream.isatty() else text

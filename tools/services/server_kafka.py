@@ -1,0 +1,146 @@
+"""Apache Kafka: one node that is broker and controller (KRaft), from its Maven artifacts."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from services import probe
+from services.errors import ServiceError
+from services.install import run_quietly, tail
+from services.java import ensure_java, find_java
+from services.kafka_home import download, jars
+from services.server import Command, Server
+
+__all__ = ["KafkaServer"]
+
+# PROXIED is a second door to the same broker: whoever comes in by it is sent to the proxy's port.
+_CONFIGURATION = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{main},PROXIED://127.0.0.1:{behind},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{main},PROXIED://127.0.0.1:{proxy}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data}
+num.partitions=1
+auto.create.topics.enable=false
+# A single node: every internal topic has one copy.
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=4
+# Tests do not wait for members that may yet come.
+group.initial.rebalance.delay.ms=0
+# Small: one topic costs little memory and disk.
+log.index.size.max.bytes=2097152
+log.cleaner.dedupe.buffer.size=8388608
+num.network.threads=2
+num.io.threads=4
+background.threads=2
+num.recovery.threads.per.data.dir=1
+"""
+
+_LOGGING = """\
+status = error
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{{ISO8601}} %-5p %c{{1}} %m%n
+appender.console.target = {target}
+rootLogger.level = {level}
+rootLogger.appenderRef.console.ref = console
+"""
+
+# Only the quick compiler: the broker starts in half the time, and a test run is short.
+_JVM_FLAGS = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+
+
+class KafkaServer(Server):
+    """One Kafka node."""
+
+    name = "kafka"
+    port_names = ("main", "controller", "behind", "proxy")
+    start_limit_s = 120.0
+    stop_grace_s = 30.0
+
+    def is_installed(self) -> bool:
+        return find_java() is not None and jars(self.settings) is not None
+
+    def install(self) -> None:
+        ensure_java()
+        if jars(self.settings) is None:
+            download(self.settings)
+
+    def version(self) -> str:
+        return self._jars().name.partition("-")[2]
+
+    def prepare(self, ports: Mapping[str, int]) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        text = _CONFIGURATION.format(**ports, data=self.data)
+        (self.home / "server.properties").write_text(text, encoding="utf-8")
+        server, tools = self._logging("server"), self._logging("tools")
+        server.write_text(_LOGGING.format(level="info", target="SYSTEM_OUT"), encoding="utf-8")
+        tools.write_text(_LOGGING.format(level="warn", target="SYSTEM_ERR"), encoding="utf-8")
+        if not self.data.exists():
+            self._format()
+
+    def command(self, ports: Mapping[str, int]) -> Command:
+        argv = self._java("server", *_JVM_FLAGS)
+        return Command((*argv, "kafka.Kafka", str(self.home / "server.properties")), os.environ)
+
+    def tool(self, main_class: str, ports: Mapping[str, int]) -> Command:
+        """Return one of Kafka's command line tools by the class that holds it."""
+        flags = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+        return Command((*self._java("tools", *flags), main_class), os.environ)
+
+    def url(self, ports: Mapping[str, int]) -> str:
+        return f"kafka://127.0.0.1:{ports['main']}"
+
+    def is_healthy(self, ports: Mapping[str, int]) -> bool:
+        return probe.kafka(ports["main"])
+
+    def _format(self) -> None:
+        """Lay out the data of an empty node; done once, later from a copy (it takes seconds)."""
+        pristine = self.home / "pristine"
+        if not pristine.exists():
+            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode("ascii")
+            draft = self._properties_for(pristine)
+            tool = self.tool("kafka.tools.StorageTool", {})
+            argv = [*tool.argv, "format", "-t", f"A{cluster[1:]}", "-c", str(draft)]
+            done = run_quietly(argv, limit_s=60)
+            if done.returncode != 0:
+                shutil.rmtree(pristine, ignore_errors=True)
+                raise ServiceError("Kafka's storage cannot be formatted", details=tail(done.stdout))
+        shutil.copytree(pristine, self.data)
+
+    def _properties_for(self, folder: Path) -> Path:
+        text = (self.home / "server.properties").read_text(encoding="utf-8")
+        draft = self.home / "format.properties"
+        draft.write_text(text.replace(f"log.dirs={self.data}", f"log.dirs={folder}"), "utf-8")
+        return draft
+
+    def _logging(self, use: str) -> Path:
+        return self.home / f"log4j2-{use}.properties"
+
+    def _jars(self) -> Path:
+        folder = jars(self.settings)
+        if folder is None:
+            raise ServiceError("Kafka is not in the cache: run `up kafka` first")
+        return folder
+
+    def _java(self, logging: str, *flags: str) -> tuple[str, ...]:
+        configuration = f"-Dlog4j2.configurationFile={self._logging(logging)}"
+        return (ensure_java(), *flags, configuration, "-cp", f"{self._jars()}/*")

@@ -1,0 +1,108 @@
+"""RabbitMQ from Debian's package: a node of its own, beside any other on the machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from services import probe
+from services.errors import ServiceError
+from services.install import install_packages
+from services.server import Command, Server
+
+__all__ = ["RabbitServer"]
+
+# Debian's wrappers in /usr/sbin switch to a user that may not see our folder: not those.
+_SCRIPTS = Path("/usr/lib/rabbitmq/bin")
+
+_CONFIGURATION = """\
+listeners.tcp.1 = 127.0.0.1:{main}
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {management}
+disk_free_limit.absolute = 50MB
+# 512 MB by default, kept in memory until it rolls over.
+raft.wal_max_size_bytes = 67108864
+"""
+
+# Two schedulers that sleep when idle: many things share a small test machine.
+_ERLANG_FLAGS = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
+
+
+class RabbitServer(Server):
+    """One RabbitMQ node with the management plugin, and the port mapper it needs."""
+
+    name = "rabbitmq"
+    port_names = ("main", "management", "distribution", "epmd")
+    start_limit_s = 120.0
+    stop_grace_s = 30.0
+
+    def is_installed(self) -> bool:
+        return (_SCRIPTS / "rabbitmq-server").exists()
+
+    def install(self) -> None:
+        install_packages(["rabbitmq-server"])
+
+    def version(self) -> str:
+        target = (_SCRIPTS / "rabbitmq-server").resolve()
+        return target.parent.parent.name.rpartition("-")[2]
+
+    def prepare(self, ports: Mapping[str, int]) -> None:
+        self.data.mkdir(parents=True, exist_ok=True)
+        files = {
+            "rabbitmq.conf": _CONFIGURATION.format(**ports),
+            "advanced.config": "[].\n",
+            "enabled_plugins": "[rabbitmq_management].\n",
+            "rabbitmq-env.conf": "",
+        }
+        for name, text in files.items():
+            (self.home / name).write_text(text, encoding="utf-8")
+
+    def environ(self, ports: Mapping[str, int]) -> dict[str, str]:
+        """Return the environment that the node and its command line tools must share."""
+        home = str(self.home)
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("RABBITMQ_", "ERL_"))}
+        return kept | {
+            "HOME": home,  # where Erlang keeps the secret that lets the tools in
+            "ERL_EPMD_PORT": str(ports["epmd"]),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_CRASH_DUMP": f"{home}/erl_crash.dump",
+            "RABBITMQ_CONF_ENV_FILE": f"{home}/rabbitmq-env.conf",
+            "RABBITMQ_NODENAME": f"anymq{ports['main']}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(ports["main"]),
+            "RABBITMQ_DIST_PORT": str(ports["distribution"]),
+            "RABBITMQ_MNESIA_BASE": str(self.data),
+            "RABBITMQ_LOG_BASE": f"{home}/logs",
+            "RABBITMQ_PID_FILE": f"{home}/node.pid",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{home}/enabled_plugins",
+            "RABBITMQ_CONFIG_FILE": f"{home}/rabbitmq.conf",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": f"{home}/advanced.config",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+                f"{_ERLANG_FLAGS} -kernel inet_dist_use_interface {{127,0,0,1}}"
+            ),
+        }
+
+    def command(self, ports: Mapping[str, int]) -> Command:
+        return Command((str(_SCRIPTS / "rabbitmq-server"),), self.environ(ports))
+
+    def helpers(self, ports: Mapping[str, int]) -> dict[str, Command]:
+        # Started by us, not by the node as a daemon: so we know its pid and can end it.
+        return {"epmd": Command(("epmd", "-port", str(ports["epmd"])), self.environ(ports))}
+
+    def tool(self, name: str, ports: Mapping[str, int]) -> Command:
+        """Return one of RabbitMQ's command line tools, set up for this node."""
+        path = _SCRIPTS / name
+        if not path.exists():
+            raise ServiceError(f"RabbitMQ has no tool {name}")
+        return Command((str(path),), self.environ(ports))
+
+    def url(self, ports: Mapping[str, int]) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{ports['main']}/"
+
+    def is_healthy(self, ports: Mapping[str, int]) -> bool:
+        return probe.amqp(ports["main"]) and probe.management(ports["management"])
+
+    def extra_environ(self, ports: Mapping[str, int]) -> dict[str, str]:
+        url = f"http://guest:guest@127.0.0.1:{ports['management']}"
+        return {"ANYMQ_TEST_RABBITMQ_MANAGEMENT_URL": url}
