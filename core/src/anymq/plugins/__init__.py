@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from anymq.plugins.descriptor import API_VERSION, BackendDescriptor
 from anymq.plugins.hookspecs import hookimpl
+from anymq.plugins.registry import PluginStatus, Registry
 
-__all__ = ["API_VERSION", "BackendDescriptor", "hookimpl"]
+__all__ = ["API_VERSION", "BackendDescriptor", "PluginStatus", "Registry", "hookimpl"]
