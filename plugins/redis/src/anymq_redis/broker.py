@@ -1,0 +1,150 @@
+"""The Broker on Redis Streams and their consumer groups."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from uuid import uuid4
+
+from anymq.abc import BackendContext, Broker, EventSink, Health, Management
+from anymq.abc.broker import OnLost
+from anymq.capabilities import Capabilities
+from anymq.errors import ClosedError, UnsupportedError
+from anymq.message import Message
+from anymq.outcome import SendResult
+from anymq.topology import Source, Topology, TopologyMode, is_pattern
+from anymq_redis.condition import Condition
+from anymq_redis.errors import translate
+from anymq_redis.feeds import feeds_of
+from anymq_redis.keys import ANONYMOUS_PREFIX
+from anymq_redis.link import Link
+from anymq_redis.management import RedisManagement
+from anymq_redis.member import Member
+from anymq_redis.options import RedisOptions
+from anymq_redis.probe import look, probe
+from anymq_redis.sending import Sender, for_topics
+from anymq_redis.subscription import RedisSubscription
+from anymq_redis.topology import Declarations
+from anymq_redis.upkeep import Upkeep
+
+__all__ = ["RedisBroker"]
+
+
+class RedisBroker(Broker):
+    """One connection to send, one to administer, and two for each subscription."""
+
+    def __init__(self, options: RedisOptions, context: BackendContext) -> None:
+        self._options = options
+        self._context = context
+        self._condition = Condition(options.address)
+        self._admin = self._link("admin")
+        self._sender_link = self._link("sender")
+        self._sender = Sender(
+            self._sender_link,
+            context.physical,
+            address=options.address,
+            name="send",
+            build=for_topics,
+        )
+        self._declarations = Declarations(self._admin, context.physical, options.address)
+        self._subscriptions: list[RedisSubscription] = []
+        self._is_closed = False
+
+    async def open(self, events: EventSink) -> Capabilities:
+        is_open = False
+        try:
+            capabilities = await probe(self._admin, self._options)
+            is_open = True
+        finally:
+            if not is_open:
+                await self._admin.aclose()
+        self._condition.connected(events)
+        return capabilities
+
+    async def health(self) -> Health:
+        if self._is_closed:
+            return Health("down", "closed")
+        return await look(self._admin, self._options)
+
+    async def declare(self, topology: Topology, *, mode: TopologyMode, timeout_s: float) -> None:
+        self._check_open()
+        await self._declarations.declare(topology, mode, timeout_s=timeout_s)
+
+    async def send(
+        self, messages: Sequence[Message], *, timeout_s: float, atomic: bool = False
+    ) -> Sequence[SendResult]:
+        self._check_open()
+        return await self._sender.send(messages, timeout_s=timeout_s, atomic=atomic)
+
+    async def subscribe(
+        self, source: Source, *, prefetch: int, on_lost: OnLost
+    ) -> RedisSubscription:
+        self._check_open()
+        member = await self._member(source)
+        if member.is_private:
+            await self._join(member)
+        subscription = RedisSubscription(
+            member,
+            reader=self._link("reader"),
+            settler=self._link("settler"),
+            clock=self._context.clock,
+            condition=self._condition,
+            prefetch=prefetch,
+            on_lost=on_lost,
+            on_close=self._subscriptions.remove,
+        )
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def management(self) -> Management:
+        return RedisManagement(self._admin, self._declarations, self._options, self._context)
+
+    async def aclose(self, *, timeout_s: float) -> None:
+        self._is_closed = True
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        try:
+            async with asyncio.TaskGroup() as closing:
+                for subscription in self._subscriptions:
+                    closing.create_task(subscription.aclose(timeout_s=timeout_s))
+        finally:
+            async with asyncio.timeout_at(deadline + 0.5):
+                await self._sender_link.aclose()
+                await self._admin.aclose()
+
+    async def _member(self, source: Source) -> Member:
+        if any(is_pattern(topic) for topic in source.topics):
+            raise UnsupportedError("redis has no subscriptions to patterns of topics")
+        timeout_s = self._options.request_timeout_s
+        partitions = await self._declarations.partitions(
+            source.topics, source.group, timeout_s=timeout_s
+        )
+        identity = uuid4().hex
+        group = source.group or f"{ANONYMOUS_PREFIX}{identity}"
+        feeds = [
+            feed
+            for topic, n in zip(source.topics, partitions, strict=True)
+            for feed in feeds_of(topic, self._declarations.keys(topic), group, n)
+        ]
+        return Member(
+            feeds=tuple(feeds),
+            group=group,
+            consumer=f"{self._context.client_id}-{identity}",
+            is_private=source.group is None,
+            options=self._options,
+        )
+
+    async def _join(self, member: Member) -> None:
+        # Renewed before it is made: nobody may take it for that of a dead subscription.
+        commands = Upkeep(member, self._context.clock).renew() + member.join()
+        replies = await self._admin.run(commands, timeout_s=self._options.request_timeout_s)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise translate(reply, self._options.address) from reply
+
+    def _link(self, purpose: str) -> Link:
+        name = f"{self._context.client_id}-{purpose}"
+        return Link(self._options, self._condition, name=name)
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ClosedError("this broker is closed")

@@ -1,0 +1,41 @@
+"""What the connections of one Broker or Stream have seen, told as events."""
+
+from __future__ import annotations
+
+from anymq.abc import BackendEvent, EventSink
+
+__all__ = ["Condition"]
+
+
+class Condition:
+    """Tells each change once: many connections lose the same server at the same time."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._events: EventSink | None = None
+        self._is_lost = False
+
+    def connected(self, events: EventSink) -> None:
+        """The server was reached for the first time; from now on changes are told."""
+        self._events = events
+        self._tell("connected", self._address)
+
+    def lost(self, reason: str) -> None:
+        """An exchange failed for want of a connection."""
+        if self._events is not None and not self._is_lost:
+            self._is_lost = True
+            self._tell("lost", reason)
+
+    def works(self) -> None:
+        """An exchange succeeded."""
+        if self._is_lost:
+            self._is_lost = False
+            self._tell("recovered", self._address)
+
+    def degraded(self, reason: str) -> None:
+        """It works, but not as promised."""
+        self._tell("degraded", reason)
+
+    def _tell(self, kind: str, detail: str) -> None:
+        if self._events is not None:
+            self._events(BackendEvent(kind, detail))  # type: ignore[arg-type]  # four callers above

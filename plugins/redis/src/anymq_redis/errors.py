@@ -1,0 +1,66 @@
+"""The client's errors as AnyMQ's: one table, most specific first."""
+
+from __future__ import annotations
+
+from redis import exceptions as client
+
+from anymq.errors import (
+    AccessDenied,
+    AnyMQError,
+    BackendUnavailable,
+    BufferFull,
+    ConfigError,
+    TopologyError,
+)
+from anymq.outcome import Rejected, SendResult, Unknown
+
+__all__ = ["is_missing_group", "refusal", "translate"]
+
+_TABLE: tuple[tuple[type[Exception], type[AnyMQError]], ...] = (
+    (client.AuthenticationError, AccessDenied),
+    (client.AuthorizationError, AccessDenied),
+    (client.NoPermissionError, AccessDenied),
+    (client.OutOfMemoryError, BufferFull),
+    (client.ConnectionError, BackendUnavailable),
+    (client.TimeoutError, BackendUnavailable),
+    (OSError, BackendUnavailable),  # also the builtin TimeoutError
+)
+_BY_WORD: tuple[tuple[str, type[AnyMQError]], ...] = (
+    ("WRONGTYPE", TopologyError),
+    ("NOGROUP", TopologyError),
+    ("NOPERM", AccessDenied),
+    ("NOAUTH", AccessDenied),
+    ("WRONGPASS", AccessDenied),
+    ("DB index", ConfigError),
+    ("OOM", BufferFull),
+    ("MISCONF", BufferFull),
+)
+"""Answers that the client has no class for, or that came out of a script: by their first words."""
+
+
+def translate(error: Exception, address: str) -> AnyMQError:
+    """The error to raise in place of the client's; never holds credentials or bodies."""
+    text = f"redis at {address}: {str(error) or type(error).__name__}"
+    for word, ours in _BY_WORD:
+        if word in str(error):
+            return ours(text)
+    for theirs, ours in _TABLE:
+        if isinstance(error, theirs):
+            return ours(text)
+    return BackendUnavailable(text)
+
+
+def refusal(error: AnyMQError) -> SendResult:
+    """What a failed send means for each of its messages."""
+    if isinstance(error, BufferFull):
+        return Rejected("full", str(error))
+    if isinstance(error, AccessDenied):
+        return Rejected("denied", str(error))
+    if isinstance(error, TopologyError):
+        return Rejected("invalid", str(error))
+    return Unknown(str(error))
+
+
+def is_missing_group(error: Exception) -> bool:
+    """Whether the server has lost a group that was declared."""
+    return "NOGROUP" in str(error)

@@ -1,0 +1,145 @@
+"""One connection to the server: batches of commands go out, their replies come back, in order.
+
+Not the client library's ``Redis`` class: that repeats commands by itself (which doubles messages),
+costs a connection per concurrent call, and packs in Python. Its connections do neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from hiredis import pack_command
+from redis.asyncio.connection import Connection, SSLConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from anymq.errors import BackendUnavailable
+from anymq_redis.condition import Condition
+from anymq_redis.errors import translate
+from anymq_redis.options import RedisOptions
+from anymq_redis.scripts import SOURCES
+
+__all__ = ["Argument", "Command", "Link"]
+
+Argument = bytes | str | int | float
+Command = tuple[Argument, ...]
+
+
+class Link:
+    """Connects when first used, and again when used after a loss. Calls queue up in order."""
+
+    def __init__(self, options: RedisOptions, condition: Condition, *, name: str) -> None:
+        self._options = options
+        self._condition = condition
+        self._connection = _connection(options, name)
+        # Guards the connection: one exchange at a time, first come, first served.
+        self._lock = asyncio.Lock()
+
+    async def call(self, *command: Argument, timeout_s: float) -> Any:
+        """Carry out one command. Raises what its reply says, translated."""
+        (reply,) = await self.run([command], timeout_s=timeout_s)
+        if isinstance(reply, Exception):
+            raise translate(reply, self._options.address) from reply
+        return reply
+
+    async def run(self, commands: Sequence[Command], *, timeout_s: float) -> list[Any]:
+        """Carry out commands in one round trip; an error reply stands in its place.
+
+        Cancelled or out of time, the connection is dropped: what was sent may have been done.
+
+        Raises: BackendUnavailable, AccessDenied.
+        """
+        if not commands:
+            return []
+        packed = [_pack(command) for command in commands]
+        try:
+            async with asyncio.timeout(timeout_s), self._lock:
+                replies = await self._exchange(packed)
+                lost = [i for i, r in enumerate(replies) if isinstance(r, NoScriptError)]
+                if lost:
+                    await self._load_scripts()
+                    again = await self._exchange([packed[i] for i in lost])
+                    for i, reply in zip(lost, again, strict=True):
+                        replies[i] = reply
+        except TimeoutError as exc:
+            reason = f"redis at {self._options.address}: no answer within {timeout_s:.3g} s"
+            self._condition.lost(reason)
+            raise BackendUnavailable(reason) from exc
+        except (RedisError, OSError) as exc:
+            error = translate(exc, self._options.address)
+            self._condition.lost(str(error))
+            raise error from exc
+        self._condition.works()
+        return replies
+
+    async def aclose(self) -> None:
+        """Close the connection at once; it may still be used again."""
+        await self._connection.disconnect(nowait=True)
+
+    async def _exchange(self, packed: Sequence[bytes]) -> list[Any]:
+        connection = self._connection
+        is_done = False
+        try:
+            # Whatever is there before we asked is an old reply or the end of the connection.
+            if connection.is_connected and await connection.can_read():
+                await connection.disconnect(nowait=True)
+            if not connection.is_connected:
+                await connection.connect()  # type: ignore[no-untyped-call]
+                await self._load_scripts()
+            await connection.send_packed_command(packed, check_health=False)
+            replies = [await self._reply() for _ in packed]
+            is_done = True
+            return replies
+        finally:
+            if not is_done:
+                await connection.disconnect(nowait=True)
+
+    async def _load_scripts(self) -> None:
+        load = [_pack(("SCRIPT", "LOAD", source)) for source in SOURCES.values()]
+        await self._connection.send_packed_command(load, check_health=False)
+        for reply in [await self._reply() for _ in load]:
+            if isinstance(reply, Exception):
+                raise reply
+
+    async def _reply(self) -> Any:
+        try:
+            return await self._connection.read_response()
+        except ResponseError as error:
+            return error
+
+
+def _pack(command: Command) -> bytes:
+    packed: bytes = pack_command(command)  # type: ignore[arg-type]  # its stub means tuple[T, ...]
+    return packed
+
+
+def _connection(options: RedisOptions, name: str) -> Connection:
+    # No socket timeout: every exchange has its own limit, and the library's costs a task each.
+    kind = SSLConnection if options.uses_tls else Connection
+    tls: dict[str, Any] = {}
+    if options.uses_tls:
+        tls = {
+            "ssl_ca_certs": options.tls_ca_file,
+            "ssl_certfile": options.tls_cert_file,
+            "ssl_keyfile": options.tls_key_file,
+            "ssl_cert_reqs": "required" if options.tls_verify else "none",
+            "ssl_check_hostname": options.tls_verify,
+        }
+    return kind(
+        host=options.host or "localhost",
+        port=options.port or 6379,
+        db=options.database,
+        username=options.username,
+        password=options.secret("password"),
+        client_name="".join(c if c.isalnum() or c in "-_." else "-" for c in name),
+        socket_timeout=None,
+        socket_connect_timeout=options.connect_timeout_s,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,  # replies keep one shape on every server
+        driver_info=None,
+        **tls,
+    )

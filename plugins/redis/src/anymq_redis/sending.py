@@ -1,0 +1,155 @@
+"""Sending: one script call per batch, so that a batch is checked and stored in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from anymq.errors import AnyMQError
+from anymq.message import Message
+from anymq.outcome import CONFIRMED, Confirmed, Rejected, SendResult
+from anymq_redis.errors import refusal, translate
+from anymq_redis.link import Argument, Command, Link
+from anymq_redis.scripts import script
+from anymq_redis.wire import MAX_FIELDS, UnsendableError, encode, fault_of
+
+__all__ = ["Sender", "due_ms", "for_streams", "for_topics", "result_of", "split"]
+
+CHUNK_BYTES = 16 * 1024 * 1024
+"""A call larger than this would hold up everybody else on the server."""
+
+
+Entry = list[Argument]
+Build = Callable[[Sequence[Message], Sequence[Entry], bool], tuple[list[str], list[Argument]]]
+"""Makes of messages and their entries (all or none?) a script's keys and arguments."""
+
+
+class Sender:
+    """Sends over one connection, so that overlapping calls stay in order."""
+
+    def __init__(
+        self, link: Link, physical: Callable[[str], str], *, address: str, name: str, build: Build
+    ) -> None:
+        self._link = link
+        self._physical = physical
+        self._address = address
+        self._script = name
+        self._build = build
+
+    async def send(
+        self, messages: Sequence[Message], *, timeout_s: float, atomic: bool
+    ) -> Sequence[SendResult]:
+        """One result each, in order."""
+        entries = [encode(message) for message in messages]
+        try:
+            return await self._store(messages, entries, timeout_s=timeout_s, atomic=atomic)
+        except UnsendableError:
+            refused = [fault_of(m, fields) for m, fields in zip(messages, entries, strict=True)]
+        if atomic:
+            first = next(found for found in refused if found is not None)
+            return [found or first for found in refused]
+        good = [i for i, found in enumerate(refused) if found is None]
+        stored = await self._store(
+            [messages[i] for i in good],
+            [entries[i] for i in good],
+            timeout_s=timeout_s,
+            atomic=False,
+        )
+        results = iter(stored)
+        return [found or next(results) for found in refused]
+
+    async def _store(
+        self,
+        messages: Sequence[Message],
+        entries: Sequence[Entry],
+        *,
+        timeout_s: float,
+        atomic: bool,
+    ) -> list[SendResult]:
+        if not messages:
+            return []
+        parts = [slice(0, len(messages))] if atomic else split([len(m.body) for m in messages])
+        commands = [self._command(messages[part], entries[part], atomic) for part in parts]
+        try:
+            replies = await self._link.run(commands, timeout_s=timeout_s)
+        except UnicodeEncodeError as exc:
+            raise UnsendableError from exc
+        except AnyMQError as error:
+            return [refusal(error)] * len(messages)
+        results: list[SendResult] = []
+        for part, reply in zip(parts, replies, strict=True):
+            if isinstance(reply, Exception):
+                failed = refusal(translate(reply, self._address))
+                results += [failed] * len(messages[part])
+            else:
+                results += [result_of(r, m) for r, m in zip(reply, messages[part], strict=True)]
+        return results
+
+    def _command(
+        self, messages: Sequence[Message], entries: Sequence[Entry], atomic: bool
+    ) -> Command:
+        if any(len(fields) > 2 * MAX_FIELDS for fields in entries):
+            raise UnsendableError
+        topics, arguments = self._build(messages, entries, atomic)
+        keys = [self._physical(topic) for topic in topics]
+        return (*script(self._script, len(keys)), *keys, *arguments)
+
+
+def for_topics(
+    messages: Sequence[Message], entries: Sequence[Entry], atomic: bool
+) -> tuple[list[str], list[Argument]]:
+    """Topics and arguments of the script that sends."""
+    topics: dict[str, int] = {}
+    arguments: list[Argument] = ["1" if atomic else "0"]
+    for message, fields in zip(messages, entries, strict=True):
+        index = topics.setdefault(message.topic, len(topics) + 1)
+        due = "" if message.due_at is None else due_ms(message.due_at)
+        arguments += (index, message.partition, message.group or "", message.lane, due)
+        arguments.append(len(fields))
+        arguments += fields
+    return list(topics), arguments
+
+
+def for_streams(
+    records: Sequence[Message], entries: Sequence[Entry], _atomic: bool
+) -> tuple[list[str], list[Argument]]:
+    """Names and arguments of the script that appends."""
+    names: dict[str, int] = {}
+    arguments: list[Argument] = []
+    for record, fields in zip(records, entries, strict=True):
+        index = names.setdefault(record.topic, len(names) + 1)
+        arguments += (index, record.partition, len(fields))
+        arguments += fields
+    return list(names), arguments
+
+
+def due_ms(due_at: float) -> str:
+    """A moment in whole milliseconds, never before it."""
+    return str(-int(-due_at * 1000 // 1))
+
+
+def split(sizes: Sequence[int]) -> list[slice]:
+    """Cut a batch where a call would become too large; never within a message."""
+    parts: list[slice] = []
+    start = total = 0
+    for i, size in enumerate(sizes):
+        if total and total + size > CHUNK_BYTES:
+            parts.append(slice(start, i))
+            start, total = i, 0
+        total += size
+    parts.append(slice(start, len(sizes)))
+    return parts
+
+
+def result_of(reply: bytes, message: Message) -> SendResult:
+    """What a script's reply says of one message."""
+    if not reply:
+        return CONFIRMED
+    if not reply.startswith(b"!"):
+        return Confirmed(reply.decode())
+    reason = reply[1:].decode()
+    if reason == "no topic":
+        return Rejected("not_found", f"{message.topic!r} is not declared")
+    if reason == "no group":
+        text = f"group {message.group!r} of topic {message.topic!r} is not declared"
+        return Rejected("not_found", text)
+    return refusal(translate(RuntimeError(reason), message.topic))
