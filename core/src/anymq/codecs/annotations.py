@@ -8,6 +8,7 @@ import sys
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
@@ -29,7 +30,8 @@ class Survey:
     """A pydantic type, or a constraint that only pydantic enforces."""
     has_struct: bool = False
     """A ``msgspec.Struct``, which pydantic cannot read."""
-    classes: set[type] = field(default_factory=set)
+    kinds: set[Any] = field(default_factory=set)
+    """Every class, and every generic class with its arguments, such as ``deque[int]``."""
     names: set[str] = field(default_factory=set)
     """Fields and types that the program declares: these may be shown in an error, keys of a body
     may not."""
@@ -66,11 +68,11 @@ def _walk(node: Any, found: Survey) -> None:
     alias = getattr(node, "__supertype__", None) or getattr(node, "__value__", None)
     if alias is not None and not isinstance(node, type):  # NewType, `type X = ...`
         _walk(alias, found)
-    if isinstance(origin, type):
-        _walk_class(origin, found)
     for part in get_args(node):
         _walk(part, found)
-    if origin is None and isinstance(node, type):
+    if isinstance(origin, type) and origin is not UnionType:
+        _walk_generic(node, origin, found)
+    elif isinstance(node, type):
         _walk_class(node, found)
 
 
@@ -78,10 +80,17 @@ def _is_constraint(item: Any) -> bool:
     return type(item).__module__.partition(".")[0] in _CONSTRAINT_PACKAGES
 
 
+def _walk_generic(node: Any, origin: type, found: Survey) -> None:
+    if _declares_fields(origin):
+        _walk_class(origin, found)
+    else:
+        found.kinds.add(node)
+
+
 def _walk_class(cls: type, found: Survey) -> None:
-    if cls in found.classes:
+    if cls in found.kinds:
         return
-    found.classes.add(cls)
+    found.kinds.add(cls)
     found.names.add(cls.__name__)
     found.needs_pydantic |= any(getattr(cls, name, None) for name in _PYDANTIC_PROTOCOL)
     found.has_struct |= issubclass(cls, msgspec.Struct)

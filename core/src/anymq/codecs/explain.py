@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import typing
@@ -11,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["explain"]
+__all__ = ["Unfit", "explain"]
 
 _MAX_SHOWN = 3
 """Mistakes told of one body; the first says enough, and reasons of dead letters stay short."""
@@ -36,17 +37,25 @@ _DECLARED_CONTEXT = frozenset(
 """What pydantic may fill into a text: these come from the model, everything else may be input."""
 
 
+class Unfit(ValueError):
+    """A body breaks a rule of ours. The text names the rule alone, so it is shown as it is."""
+
+
 def explain(error: Exception, names: Collection[str] = ()) -> str:
     """Say what is wrong and where. ``names``: fields and types the program itself declares."""
     if isinstance(error, RecursionError):
         return "it is nested too deep"
     if isinstance(error, UnicodeError):
         return "a text in it is not valid UTF-8"
+    if isinstance(error, json.JSONDecodeError):
+        return f"JSON is malformed (character {error.pos})"
+    if isinstance(error, Unfit):
+        return str(error)
     if _is_pydantic(error):
         return _explain_pydantic(error, names)
     if isinstance(error, msgspec.MsgspecError):
         return _explain_msgspec(error, names)
-    return f"a check of its type raised {type(error).__name__}"
+    return f"a check raised {type(error).__name__}"
 
 
 def _explain_msgspec(error: msgspec.MsgspecError, names: Collection[str]) -> str:

@@ -11,7 +11,7 @@ from anymq.codecs.annotations import is_raw, is_untyped
 from anymq.codecs.codec import Codec, Decoder, media_type
 from anymq.codecs.nesting import MAX_DEPTH, is_too_deep
 from anymq.codecs.typed import Dialect, ForeignTypes, guarded_decoder, typed_decoder
-from anymq.codecs.values import raw_bytes, refusal, refuse_non_finite, to_plain
+from anymq.codecs.values import ENCODED, refusal, refuse_non_finite, to_plain
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -48,9 +48,8 @@ class JsonCodec(Codec):
         self._pack = msgspec.msgpack.Encoder(enc_hook=plain).encode
 
     def encode(self, value: Any) -> bytes:
-        raw = raw_bytes(value)
-        if raw is not None:
-            return raw
+        if isinstance(value, ENCODED):
+            return bytes(value)
         try:
             body = self._write(value)
             if _find_null(body) is not None:

@@ -9,7 +9,7 @@ import msgspec
 from anymq.codecs.annotations import is_raw, is_untyped
 from anymq.codecs.codec import Codec, Decoder
 from anymq.codecs.typed import Dialect, ForeignTypes, guarded_decoder, typed_decoder
-from anymq.codecs.values import raw_bytes, refusal, to_plain
+from anymq.codecs.values import ENCODED, refusal, to_plain
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -34,9 +34,8 @@ class MsgpackCodec(Codec):
         self._write = msgspec.msgpack.Encoder(enc_hook=to_plain("python")).encode
 
     def encode(self, value: Any) -> bytes:
-        raw = raw_bytes(value)
-        if raw is not None:
-            return raw
+        if isinstance(value, ENCODED):
+            return bytes(value)
         try:
             return self._write(value)
         except Exception as error:  # noqa: BLE001 - a model's own serializers may raise anything

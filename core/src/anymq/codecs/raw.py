@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from anymq.codecs.annotations import is_raw, is_untyped
 from anymq.codecs.codec import Codec, Decoder
-from anymq.codecs.values import raw_bytes
+from anymq.codecs.values import ENCODED
 from anymq.errors import ConfigError, PublishRejected
 
 __all__ = ["RawCodec"]
@@ -20,14 +20,13 @@ class RawCodec(Codec):
     accepted: ClassVar[frozenset[str]] = frozenset()
 
     def encode(self, value: Any) -> bytes:
-        raw = raw_bytes(value)
-        if raw is None:
+        if not isinstance(value, ENCODED):
             raise PublishRejected(
                 "invalid",
                 f"the codec 'raw' sends bytes, not a value of type {type(value).__name__}:"
                 " encode it, or choose another codec",
             )
-        return raw
+        return bytes(value)
 
     def decoder(self, annotation: Any) -> Decoder:
         if is_raw(annotation) or is_untyped(annotation):

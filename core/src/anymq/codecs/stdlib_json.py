@@ -12,10 +12,11 @@ import msgspec
 
 from anymq.codecs.annotations import is_raw, is_untyped
 from anymq.codecs.codec import Codec, Decoder
+from anymq.codecs.explain import Unfit
 from anymq.codecs.json_format import is_json
 from anymq.codecs.nesting import is_too_deep
 from anymq.codecs.typed import Dialect, ForeignTypes, guarded_decoder, typed_decoder
-from anymq.codecs.values import NonFinite, raw_bytes, refusal, to_plain
+from anymq.codecs.values import ENCODED, NonFinite, refusal, to_plain
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -40,9 +41,8 @@ class StdlibJsonCodec(Codec):
         self._plain = to_plain("json")
 
     def encode(self, value: Any) -> bytes:
-        raw = raw_bytes(value)
-        if raw is not None:
-            return raw
+        if isinstance(value, ENCODED):
+            return bytes(value)
         try:
             return self._write(value)
         except Exception as error:  # noqa: BLE001 - a model's own serializers may raise anything
@@ -71,10 +71,6 @@ class StdlibJsonCodec(Codec):
         return body
 
 
-class _Refused(ValueError):
-    """What RFC 8259 forbids, or leaves open and we do not."""
-
-
 def _read(body: bytes) -> Any:
     value = json.loads(
         body.decode(),
@@ -90,18 +86,18 @@ def _read(body: bytes) -> Any:
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise _Refused
+        raise Unfit("an object has the same key twice")
     return members
 
 
 def _no_constant(text: str) -> NoReturn:
-    raise _Refused
+    raise Unfit("NaN and infinities are no JSON")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise _Refused
+        raise Unfit("a number is too large")
     return number
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dialect", "ForeignTypes", "guarded_decoder", "typed_decoder"]
 
-ForeignTypes = Callable[[type, Any], Any]
+ForeignTypes = Callable[[Any, Any], Any]
 """msgspec's ``dec_hook``: builds what msgspec does not know from what it read."""
 
 
@@ -79,7 +79,7 @@ def _native(annotation: Any, dialect: Dialect, found: Survey) -> Decoder | None:
     if found.needs_pydantic and not found.has_struct:
         return None
     try:
-        return dialect.native(annotation, _foreign_types(found.classes))
+        return dialect.native(annotation, _foreign_types(found.kinds))
     except (TypeError, NameError) as error:
         if found.has_struct:
             raise ConfigError(f"no decoder can be made for {annotation}: {error}") from error
@@ -95,28 +95,32 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
     from pydantic_core import SchemaError
 
     try:
-        return TypeAdapter(annotation)
-    except (PydanticUserError, SchemaError, NameError, TypeError) as error:
-        raise ConfigError(f"no decoder can be made for {annotation}: {error}") from error
+        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        if not adapter.pydantic_complete:  # a name unknown so far; it would fail at each message
+            adapter.rebuild(raise_errors=True)
+    except (PydanticUserError, SchemaError, ImportError, NameError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"no decoder can be made for {annotation}: {reason}") from error
+    return adapter
 
 
-def _foreign_types(classes: Iterable[type]) -> ForeignTypes:
-    """Let pydantic build the classes that msgspec does not know, such as paths and addresses.
+def _foreign_types(kinds: Iterable[Any]) -> ForeignTypes:
+    """Let pydantic build the types that msgspec does not know, such as paths and addresses.
 
-    The adapters are made now: a class that pydantic does not know either stops the start.
+    The adapters are made now: a type that pydantic does not know either stops the start.
     """
-    adapters = {cls: _adapter(cls) for cls in classes if _is_foreign(cls)}
+    adapters = {kind: _adapter(kind) for kind in kinds if _is_foreign(kind)}
 
-    def build(cls: type, value: Any) -> Any:
-        return adapters[cls].validate_python(value)
+    def build(kind: Any, value: Any) -> Any:
+        return adapters[kind].validate_python(value)
 
     return build
 
 
-def _is_foreign(cls: type) -> bool:
-    if cls is object:  # msgspec reads it as Any
+def _is_foreign(kind: Any) -> bool:
+    if kind is object:  # msgspec reads it as Any
         return False
     try:
-        return isinstance(msgspec.inspect.type_info(cls), msgspec.inspect.CustomType)
+        return isinstance(msgspec.inspect.type_info(kind), msgspec.inspect.CustomType)
     except (TypeError, NameError):
         return False  # msgspec says so itself when the decoder is made

@@ -10,7 +10,10 @@ from typing import Any, Literal
 
 from anymq.errors import PublishRejected
 
-__all__ = ["raw_bytes", "refusal", "refuse_non_finite", "to_plain"]
+__all__ = ["ENCODED", "refusal", "refuse_non_finite", "to_plain"]
+
+ENCODED = (bytes, bytearray, memoryview)
+"""A body of one of these types is taken to be encoded already."""
 
 _UNSUPPORTED = re.compile(r"Encoding objects of type [\w.]+ is unsupported$")
 
@@ -25,18 +28,13 @@ def to_plain(mode: Literal["json", "python"]) -> Callable[[Any], Any]:
         from pydantic import BaseModel
         from pydantic_core import to_jsonable_python
 
+        if isinstance(value, tuple | frozenset):  # asked only where it is the key of a dict
+            raise TypeError
         if isinstance(value, BaseModel):
             return value.model_dump(mode=mode, by_alias=True)
         return to_jsonable_python(value, by_alias=True)
 
     return plain
-
-
-def raw_bytes(value: Any) -> bytes | None:
-    """The value itself where it is bytes already, else None."""
-    if isinstance(value, bytes):
-        return value
-    return bytes(value) if isinstance(value, bytearray | memoryview) else None
 
 
 def refuse_non_finite(plain: Any) -> None:
@@ -62,6 +60,8 @@ def refusal(value: Any, label: str, error: Exception) -> PublishRejected:
         reason = "a text in it has a lone surrogate"
     elif isinstance(error, TypeError) and _UNSUPPORTED.match(str(error)):
         reason = str(error)
+    elif isinstance(error, OverflowError):
+        reason = "an integer in it has more than 64 bits"
     elif _is_unserializable(error):
         reason = "a part of it is of a type that the format does not have"
     return PublishRejected(
