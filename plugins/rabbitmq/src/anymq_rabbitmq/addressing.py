@@ -1,0 +1,90 @@
+"""Where a message goes: from its address and due moment to an exchange and a routing key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anymq.abc import BackendContext
+from anymq.message import Message
+from anymq.outcome import CONFIRMED, Rejected, SendResult
+from anymq_rabbitmq.confirms import Parcel
+from anymq_rabbitmq.directory import Directory
+from anymq_rabbitmq.ladder import LADDER_END, first_step
+from anymq_rabbitmq.names import address_queue
+from anymq_rabbitmq.wire import encode
+
+__all__ = ["Addressing", "queue_destination", "topic_destination"]
+
+
+def topic_destination(topic: str, partition: str) -> str:
+    """What the ladder calls a topic; ``*`` stands for every partition."""
+    return f"t.{topic}.{partition}"
+
+
+def queue_destination(queue: str) -> str:
+    """What the ladder calls a queue."""
+    return f"q.{queue}"
+
+
+class Addressing:
+    """Makes parcels of messages, asking the directory what is declared."""
+
+    def __init__(self, context: BackendContext, directory: Directory) -> None:
+        self._context = context
+        self._directory = directory
+
+    async def parcels(self, messages: Sequence[Message]) -> list[Parcel | Rejected]:
+        """One parcel or refusal per message, in order."""
+        return [await self._parcel(message, self._delay_of(message)) for message in messages]
+
+    async def retry_parcel(self, message: Message, delay_s: float) -> Parcel | Rejected:
+        """A message for its own group alone, in ``delay_s`` seconds."""
+        return await self._parcel(message, delay_s)
+
+    def _delay_of(self, message: Message) -> float:
+        if message.due_at is None:
+            return 0.0
+        return message.due_at - self._context.clock.time()
+
+    async def _parcel(self, message: Message, delay_s: float) -> Parcel | Rejected:
+        topic = self._context.physical(message.topic)
+        if message.group is None and message.lane != "main":
+            return Rejected("invalid", f"the {message.lane} lane needs a group")
+        properties = encode(message)
+        if isinstance(properties, Rejected):
+            return properties
+        if message.group is None:
+            target = await self._to_topic(topic, message.partition, delay_s)
+        else:
+            target = await self._to_queue(address_queue(topic, message), delay_s)
+        if isinstance(target, Rejected):
+            return target
+        exchange, routing_key, unrouted = target
+        return Parcel(exchange, routing_key, properties, message.body, unrouted)
+
+    async def _to_topic(
+        self, topic: str, partition: int, delay_s: float
+    ) -> tuple[str, str, SendResult] | Rejected:
+        if not await self._directory.has_exchange(topic):
+            return Rejected("not_found", f"the topic {topic!r} is not declared")
+        if delay_s <= 0:
+            # Returned as unroutable, it is a declared topic without a group: nobody misses it.
+            return topic, str(partition), CONFIRMED
+        return await self._delayed(topic_destination(topic, str(partition)), delay_s)
+
+    async def _to_queue(self, queue: str, delay_s: float) -> tuple[str, str, SendResult] | Rejected:
+        missing = Rejected("not_found", f"there is no queue {queue!r}")
+        if delay_s <= 0:
+            return "", queue, missing
+        if not await self._directory.has_queue(queue):
+            return missing
+        return await self._delayed(queue_destination(queue), delay_s)
+
+    async def _delayed(
+        self, destination: str, delay_s: float
+    ) -> tuple[str, str, SendResult] | Rejected:
+        missing = Rejected("not_found", "the delay ladder is not declared")
+        if not await self._directory.has_exchange(LADDER_END):
+            return missing
+        step = first_step(delay_s, destination)
+        return step if isinstance(step, Rejected) else (*step, missing)

@@ -1,0 +1,164 @@
+"""The Broker on RabbitMQ: an exchange per topic, a quorum queue per group."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from anymq.abc import BackendContext, Broker, EventSink, Health, Management, Subscription
+from anymq.abc.broker import OnLost
+from anymq.capabilities import Capabilities
+from anymq.errors import AnyMQError, ClosedError, UnsupportedError
+from anymq.message import Message
+from anymq.outcome import SendResult
+from anymq.topology import Source, Topology, TopologyMode, is_pattern
+from anymq_rabbitmq.addressing import Addressing
+from anymq_rabbitmq.capabilities import capabilities_of
+from anymq_rabbitmq.catalog import Catalog
+from anymq_rabbitmq.declaring import Declarer
+from anymq_rabbitmq.directory import Directory
+from anymq_rabbitmq.errors import translated
+from anymq_rabbitmq.intake import Consume, Intake
+from anymq_rabbitmq.links import Links
+from anymq_rabbitmq.management import RabbitManagement
+from anymq_rabbitmq.options import RabbitMQOptions
+from anymq_rabbitmq.publisher import Publisher
+from anymq_rabbitmq.queues import GroupQueues, PrivateQueues, Queues
+from anymq_rabbitmq.settling import Settler
+from anymq_rabbitmq.subscription import RabbitSubscription
+
+__all__ = ["RabbitMQBroker"]
+
+
+class RabbitMQBroker(Broker):
+    """Two connections: one publishes, the other consumes and declares."""
+
+    def __init__(self, options: RabbitMQOptions, context: BackendContext) -> None:
+        self._options = options
+        self._context = context
+        self._links = Links(options, context.client_id, on_recovered=self._look_again)
+        self._directory = Directory(self._links.consuming, timeout_s=options.request_timeout_s)
+        self._publisher = Publisher(self._links.publishing)
+        self._catalog = Catalog(
+            self._links.consuming, self._publisher, timeout_s=options.request_timeout_s
+        )
+        self._addressing = Addressing(context, self._directory)
+        self._settler = Settler(self._publisher, self._addressing)
+        self._declarer = Declarer(
+            self._links.consuming,
+            self._directory,
+            self._catalog,
+            context.physical,
+            timeout_s=options.request_timeout_s,
+        )
+        self._management = RabbitManagement(
+            self._links.consuming,
+            self._directory,
+            self._catalog,
+            context,
+            timeout_s=options.request_timeout_s,
+        )
+        self._managed = Topology()
+        """What was declared here, to be made again on a server that lost it."""
+        self._subscriptions: list[RabbitSubscription] = []
+        self._is_closed = False
+
+    async def open(self, events: EventSink) -> Capabilities:
+        await self._links.open(events)
+        return capabilities_of(self._options, server_version=self._links.consuming.server_version)
+
+    async def health(self) -> Health:
+        return await self._links.health(self._directory.ask)
+
+    async def declare(self, topology: Topology, *, mode: TopologyMode, timeout_s: float) -> None:
+        self._check_open()
+        if mode is TopologyMode.ASSUME:
+            return
+        with translated("declaring"):
+            async with asyncio.timeout(timeout_s):
+                if mode is TopologyMode.VERIFY:
+                    await self._declarer.check(topology)
+                    return
+                await self._declarer.make(topology)
+        self._managed = Topology(
+            (*self._managed.topics, *topology.topics), (*self._managed.groups, *topology.groups)
+        )
+
+    async def send(
+        self, messages: Sequence[Message], *, timeout_s: float, atomic: bool = False
+    ) -> Sequence[SendResult]:
+        self._check_open()
+        if atomic:
+            raise UnsupportedError("RabbitMQ stores a batch entry by entry, never as a whole")
+        if not messages:
+            return []
+        return await self._publisher.publish(
+            lambda: self._addressing.parcels(messages), count=len(messages), timeout_s=timeout_s
+        )
+
+    async def subscribe(self, source: Source, *, prefetch: int, on_lost: OnLost) -> Subscription:
+        self._check_open()
+        if any(is_pattern(topic) for topic in source.topics):
+            raise UnsupportedError("patterns of topics are not supported on RabbitMQ")
+        subscription = RabbitSubscription(
+            self._intake,
+            self._settler,
+            self._queues_of(source),
+            clock=self._context.clock,
+            prefetch=prefetch,
+            on_lost=on_lost,
+        )
+        self._subscriptions.append(subscription)
+        await subscription.open()
+        return subscription
+
+    def management(self) -> Management:
+        return self._management
+
+    async def aclose(self, *, timeout_s: float) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        for subscription in self._subscriptions:
+            await subscription.aclose(timeout_s=timeout_s / 2)
+        left_s = deadline - asyncio.get_running_loop().time()
+        await self._links.aclose(timeout_s=max(0.0, left_s))
+
+    def _intake(self, consume: Consume, on_gone: Callable[[], None]) -> Intake:
+        return Intake(
+            self._links.consuming,
+            consume,
+            on_gone=on_gone,
+            repair=self._make_again,
+            timeout_s=self._options.request_timeout_s,
+        )
+
+    def _queues_of(self, source: Source) -> Queues:
+        if source.group is not None:
+            return GroupQueues(source.topics, source.group, self._context.physical)
+        return PrivateQueues(
+            source.topics,
+            self._context.physical,
+            link=self._links.consuming,
+            directory=self._directory,
+            timeout_s=self._options.request_timeout_s,
+        )
+
+    def _look_again(self) -> None:
+        self._directory.forget()
+
+    async def _make_again(self) -> bool:
+        """Declare again what this Broker declared, for a server that lost it."""
+        if not self._managed.topics and not self._managed.groups:
+            return False
+        try:
+            await self._declarer.make(self._managed)
+        except AnyMQError:
+            return False
+        self._links.degraded("queues were missing and were declared again; what they held is lost")
+        return True
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ClosedError("the RabbitMQ broker is closed")

@@ -1,0 +1,116 @@
+"""Which topics and groups were declared: AMQP can ask for a name, but not for all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pamqp.commands import Basic
+from pamqp.common import FieldTable
+
+from anymq.errors import BackendUnavailable
+from anymq.outcome import Confirmed, Rejected
+from anymq.support.ids import new_id
+from anymq_rabbitmq.confirms import Parcel
+from anymq_rabbitmq.link import Link
+from anymq_rabbitmq.log_reading import read_present
+from anymq_rabbitmq.names import CATALOG
+from anymq_rabbitmq.publisher import Publisher
+from anymq_rabbitmq.scratch import scratch_channel
+from anymq_rabbitmq.wire import PERSISTENT
+
+__all__ = ["Catalog", "CatalogEntry"]
+
+_MAX_BYTES = 20_000_000
+"""The stream's oldest segment goes when there is more; entries are repeated at every declaration
+that does not find them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogEntry:
+    """One topic, or one group of it, by physical names."""
+
+    topic: str
+    group: str | None = None
+    partitions: int = 1
+    is_removed: bool = field(default=False, compare=False)
+
+
+class Catalog:
+    """A stream queue in which every change is noted as a line of JSON."""
+
+    def __init__(self, link: Link, publisher: Publisher, *, timeout_s: float) -> None:
+        self._link = link
+        self._publisher = publisher
+        self._timeout_s = timeout_s
+
+    async def make(self) -> None:
+        """Declare the stream. Idempotent."""
+        arguments: FieldTable = {"x-queue-type": "stream", "x-max-length-bytes": _MAX_BYTES}
+        doing = "declaring the catalog"
+        async with scratch_channel(self._link, doing, self._timeout_s) as channel:
+            await channel.queue_declare(CATALOG, durable=True, arguments=arguments)
+
+    async def entries(self) -> set[CatalogEntry]:
+        """What is declared now. Raises TopologyError where nothing ever was."""
+        found: dict[tuple[str, str | None], CatalogEntry] = {}
+        lines = await read_present(self._link, CATALOG, "first", timeout_s=self._timeout_s)
+        for line in lines:
+            entry = _parse(line.body)
+            if entry is not None and entry.is_removed:
+                found.pop((entry.topic, entry.group), None)
+            elif entry is not None:
+                found[entry.topic, entry.group] = entry
+        return set(found.values())
+
+    async def add(self, entries: Iterable[CatalogEntry]) -> None:
+        """Note what is not noted yet. Raises BackendUnavailable if that is not confirmed."""
+        known = await self.entries()
+        await self._append([entry for entry in entries if entry not in known])
+
+    async def remove(self, topic: str, group: str) -> None:
+        """Note that a group is gone."""
+        await self._append([CatalogEntry(topic, group, is_removed=True)])
+
+    async def _append(self, entries: list[CatalogEntry]) -> None:
+        if not entries:
+            return
+        missing = Rejected("not_found", "there is no catalog")
+
+        async def prepare() -> list[Parcel | Rejected]:
+            return [Parcel("", CATALOG, _properties(), _line(entry), missing) for entry in entries]
+
+        results = await self._publisher.publish(
+            prepare, count=len(entries), timeout_s=self._timeout_s
+        )
+        if not all(isinstance(result, Confirmed) for result in results):
+            raise BackendUnavailable("the declaration could not be noted in the catalog")
+
+
+def _properties() -> Basic.Properties:
+    return Basic.Properties(
+        content_type="application/json", delivery_mode=PERSISTENT, message_id=new_id()
+    )
+
+
+def _line(entry: CatalogEntry) -> bytes:
+    facts: dict[str, object] = {"topic": entry.topic, "partitions": entry.partitions}
+    if entry.group is not None:
+        facts["group"] = entry.group
+    if entry.is_removed:
+        facts["removed"] = True
+    return json.dumps(facts).encode()
+
+
+def _parse(line: bytes) -> CatalogEntry | None:
+    try:
+        facts = json.loads(line)
+        return CatalogEntry(
+            topic=str(facts["topic"]),
+            group=facts.get("group"),
+            partitions=int(facts.get("partitions", 1)),
+            is_removed=bool(facts.get("removed")),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None  # written by somebody else

@@ -1,0 +1,154 @@
+"""One group's dead letters: a queue, looked through without taking anything from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
+from pamqp.commands import Basic
+from pamqp.common import FieldTable
+
+from anymq.abc import BackendContext, DeadLetterEntry
+from anymq.errors import Busy
+from anymq.support.backoff import Backoff
+from anymq_rabbitmq.directory import Directory
+from anymq_rabbitmq.frames import write_frames
+from anymq_rabbitmq.link import Link
+from anymq_rabbitmq.names import dead_queue
+from anymq_rabbitmq.scratch import scratch_channel
+from anymq_rabbitmq.wire import decode
+
+__all__ = ["DeadLetterDesk"]
+
+_LOOK_S = 60.0
+"""When a look through a queue is given up by others, if its process hangs in it."""
+_MAX_LOOK = 65_000
+"""How far into a queue one can look: AMQP counts what is not acknowledged in 16 bits."""
+
+
+class DeadLetterDesk:
+    """Looks by taking deliveries and giving all back; exclusive queues serve as locks.
+
+    An exclusive queue belongs to one connection, ends with it, and expires: nobody else can
+    declare it meanwhile. One lock is held by an operator for as long as he works, another by
+    every look for a moment, so that two do not hide deliveries from each other.
+    """
+
+    def __init__(
+        self, link: Link, directory: Directory, context: BackendContext, *, timeout_s: float
+    ) -> None:
+        self._link = link
+        self._directory = directory
+        self._context = context
+        self._timeout_s = timeout_s
+        self._held: dict[str, float] = {}
+        """Queues that an operator of this process holds, and until when."""
+        self._looking = asyncio.Lock()
+        """Guards against a second look of this connection, which the server would let in."""
+
+    async def entries(
+        self, topic: str, group: str, *, limit: int, after: str | None
+    ) -> Sequence[DeadLetterEntry]:
+        """As ``Management.dead_letters``."""
+        queue = self._queue(topic, group)
+        found: dict[str, DeadLetterEntry] = {}
+        async with self._look(queue) as (_, messages):
+            for message in messages:
+                letter = decode(message, topic=topic, now=self._context.clock.time(), lane="dead")
+                found.setdefault(letter.id, DeadLetterEntry(letter.id, topic, group, letter))
+        ids = list(found)
+        begin = ids.index(after) + 1 if after in found else 0
+        return [found[entry] for entry in ids[begin : begin + limit]]
+
+    async def resolve(self, topic: str, group: str, ids: Sequence[str]) -> int:
+        """Remove letters by id; how many there were. Raises Busy."""
+        queue, wanted = self._queue(topic, group), set(ids)
+        now = self._context.clock.time()
+        async with self._unless_held(queue), self._look(queue) as (channel, messages):
+            gone = [
+                (letter.id, message.delivery_tag or 0)
+                for message in messages
+                if (letter := decode(message, topic=topic, now=now)).id in wanted
+            ]
+            await write_frames(channel, [Basic.Ack(tag) for _, tag in gone])
+        return len({entry for entry, _ in gone})
+
+    @asynccontextmanager
+    async def hold(self, topic: str, group: str, *, lease_s: float) -> AsyncIterator[None]:
+        """As ``Management.administer``."""
+        queue = self._queue(topic, group)
+        if self._held.get(queue, 0.0) > self._context.clock.monotonic():
+            raise Busy(f"another operator works on {queue!r}")
+        async with self._locked(f"anymq.operator.{queue}", lease_s):
+            self._held[queue] = self._context.clock.monotonic() + lease_s
+            try:
+                yield
+            finally:
+                self._held.pop(queue, None)
+
+    @asynccontextmanager
+    async def _unless_held(self, queue: str) -> AsyncIterator[None]:
+        if self._held.get(queue, 0.0) > self._context.clock.monotonic():
+            yield
+            return
+        async with self._locked(f"anymq.operator.{queue}", _LOOK_S):
+            yield
+
+    @asynccontextmanager
+    async def _look(self, queue: str) -> AsyncIterator[tuple[Channel, list[DeliveredMessage]]]:
+        async with self._looking, self._look_lock(queue):
+            doing = "looking through dead letters"
+            async with scratch_channel(self._link, doing, self._timeout_s) as channel:
+                yield channel, await self._take_all(channel, queue)
+                # Closing the channel gives back what was not acked, each to its place.
+
+    async def _take_all(self, channel: Channel, queue: str) -> list[DeliveredMessage]:
+        counted = await self._directory.count(queue)
+        expected = min(counted[0], _MAX_LOOK) if counted is not None else 0
+        found: list[DeliveredMessage] = []
+        if not expected:
+            return found
+        complete = asyncio.Event()
+
+        async def keep(message: DeliveredMessage) -> None:
+            found.append(message)
+            if len(found) >= expected:
+                complete.set()
+
+        await channel.basic_qos(prefetch_count=expected)
+        await channel.basic_consume(queue, keep)
+        await complete.wait()
+        return found[:expected]
+
+    @asynccontextmanager
+    async def _look_lock(self, queue: str) -> AsyncIterator[None]:
+        backoff = Backoff(first_s=0.01, max_s=0.2)
+        deadline = asyncio.get_running_loop().time() + self._timeout_s
+        async with AsyncExitStack() as stack:
+            while True:
+                try:
+                    await stack.enter_async_context(self._locked(f"anymq.look.{queue}", _LOOK_S))
+                    break
+                except Busy:
+                    if asyncio.get_running_loop().time() > deadline:
+                        raise
+                await asyncio.sleep(backoff.next_s())
+            yield
+
+    @asynccontextmanager
+    async def _locked(self, name: str, lease_s: float) -> AsyncIterator[None]:
+        expiry: FieldTable = {"x-expires": max(1, int(lease_s * 1000))}
+        async with scratch_channel(self._link, f"locking {name!r}", self._timeout_s) as channel:
+            await channel.queue_declare(name, exclusive=True, arguments=expiry)
+        try:
+            yield
+        finally:
+            doing = f"unlocking {name!r}"
+            async with scratch_channel(self._link, doing, self._timeout_s) as channel:
+                await channel.queue_delete(name)
+
+    def _queue(self, topic: str, group: str) -> str:
+        return dead_queue(self._context.physical(topic), group)

@@ -1,0 +1,190 @@
+"""A consuming channel that is opened again after every loss, and what has arrived on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from aiormq.abc import ConsumerCallback, DeliveredMessage
+from aiormq.channel import Channel
+from pamqp.commands import Basic
+
+from anymq.errors import AnyMQError, BackendUnavailable, TopologyError
+from anymq.support.backoff import Backoff
+from anymq_rabbitmq.background import Background
+from anymq_rabbitmq.errors import translated
+from anymq_rabbitmq.frames import write_frames
+from anymq_rabbitmq.link import Link
+
+__all__ = ["Consume", "Intake"]
+
+Consume = Callable[[Channel, ConsumerCallback], Awaitable[Sequence[str]]]
+"""Starts the consumers on a fresh channel and returns their tags."""
+
+_MISSING_GRACE_S = 10.0
+"""How long a queue may be missing before the consumer gives up loudly: after a restart the server
+opens its port before all its queues are up."""
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
+
+
+class Intake:
+    """One channel for one consumer. Bounded by the prefetch that ``consume`` sets."""
+
+    def __init__(
+        self,
+        link: Link,
+        consume: Consume,
+        *,
+        on_gone: Callable[[], None],
+        repair: Callable[[], Awaitable[bool]],
+        timeout_s: float,
+    ) -> None:
+        self.arrived: deque[DeliveredMessage] = deque()
+        """What the server sent and nobody took yet, oldest first."""
+        self.channel: Channel | None = None
+        """None while it is being opened again: every delivery of before is stale."""
+        self.failure: AnyMQError | None = None
+        """Set once, when consuming cannot go on."""
+        self._link = link
+        self._consume = consume
+        self._on_gone = on_gone
+        self._repair = repair
+        self._timeout_s = timeout_s
+        self._tags: list[str] = []
+        self._is_consuming = True
+        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._changed = asyncio.Event()
+        self._background = Background()
+
+    async def open(self) -> None:
+        """Begin to consume, and keep at it. Raises what makes it impossible the first time."""
+        await self._begin()
+        await self._background.open()
+        self._background.start(self._keep_at_it(), name="rabbitmq intake", on_failure=self._fail)
+
+    async def wait(self, is_ready: Callable[[], bool], wait_s: float) -> None:
+        """Return once ``is_ready()``, which is asked after each change, or after ``wait_s``."""
+        try:
+            async with asyncio.timeout(wait_s):
+                while not is_ready():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    def wake(self) -> None:
+        """Have those who wait look again."""
+        self._changed.set()
+
+    async def halt(self) -> None:
+        """Cancel the consumers and give back what waits here; the channel goes on. Idempotent."""
+        self._is_consuming = False
+        self.wake()
+        channel, tags, self._tags = self.channel, self._tags, []
+        if channel is None:
+            return
+        with translated("cancelling a consumer"):
+            async with asyncio.timeout(self._timeout_s):
+                for tag in tags:
+                    await channel.basic_cancel(tag)
+                await self._give_back(channel)
+
+    async def go_on(self) -> None:
+        """Consume again after ``halt``. Idempotent."""
+        if self._is_consuming:
+            return
+        self._is_consuming = True
+        if self.channel is not None:
+            with translated("consuming again"):
+                async with asyncio.timeout(self._timeout_s):
+                    self._tags = list(await self._consume(self.channel, self._on_message))
+
+    async def aclose(self) -> None:
+        """Close the channel: the server takes back everything unsettled. Idempotent."""
+        self._is_consuming = False
+        await self._background.aclose()
+        channel, self.channel = self.channel, None
+        self.arrived.clear()
+        self.wake()
+        if channel is not None and not channel.is_closed:
+            with translated("closing a consumer"):
+                await channel.close()
+
+    async def _begin(self) -> None:
+        channel = await self._link.channel(timeout_s=self._timeout_s)
+        is_begun = False
+        try:
+            with translated("consuming"):
+                async with asyncio.timeout(self._timeout_s):
+                    tags = await self._consume(channel, self._on_message)
+            is_begun = True
+        finally:
+            if not is_begun and not channel.is_closed:
+                await channel.close()
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        channel.closing.add_done_callback(lambda _: _resolve(gone))
+        channel.on_consumer_cancel_callbacks.add(lambda _: _resolve(gone))
+        self._tags = list(tags)
+        self._gone = gone
+        self.channel = channel
+
+    async def _keep_at_it(self) -> None:
+        while True:
+            await self._gone
+            await self._let_go()
+            await self._begin_again()
+            self.wake()
+
+    async def _let_go(self) -> None:
+        channel, self.channel = self.channel, None
+        self._tags = []
+        self.arrived.clear()
+        self._on_gone()
+        if channel is not None and not channel.is_closed:  # its queue was deleted
+            with translated("closing a consumer"):
+                await channel.close(timeout=self._timeout_s)
+
+    async def _begin_again(self) -> None:
+        loop = asyncio.get_running_loop()
+        backoff = Backoff(first_s=_FIRST_PAUSE_S, max_s=_LONGEST_PAUSE_S)
+        give_up_at: float | None = None
+        while True:
+            try:
+                await self._begin()
+                return
+            except BackendUnavailable:
+                give_up_at = None
+            except TopologyError:
+                if give_up_at is None:
+                    give_up_at = loop.time() + _MISSING_GRACE_S
+                if not await self._repair() and loop.time() > give_up_at:
+                    raise
+            await asyncio.sleep(backoff.next_s())
+
+    async def _on_message(self, message: DeliveredMessage) -> None:
+        if message.channel.is_closed:
+            return  # the server has it back
+        if not self._is_consuming:
+            tag = message.delivery_tag or 0
+            await write_frames(message.channel, [Basic.Nack(tag, requeue=True)])
+            return
+        self.arrived.append(message)
+        self._changed.set()
+
+    async def _give_back(self, channel: Channel) -> None:
+        tags = [message.delivery_tag or 0 for message in self.arrived]
+        self.arrived.clear()
+        await write_frames(channel, [Basic.Nack(tag, requeue=True) for tag in tags])
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = (
+            error if isinstance(error, AnyMQError) else BackendUnavailable(f"consuming: {error!r}")
+        )
+        self.wake()
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

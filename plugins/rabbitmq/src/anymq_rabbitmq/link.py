@@ -1,0 +1,193 @@
+"""One AMQP connection that is made again whenever it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import cast
+
+import aio_pika
+from aio_pika.connection import make_url
+from aiormq.abc import AbstractConnection
+from aiormq.channel import Channel
+
+from anymq.errors import AnyMQError, BackendUnavailable, ClosedError, ConfigError
+from anymq.support.backoff import Backoff
+from anymq_rabbitmq.background import Background
+from anymq_rabbitmq.errors import text_of, translated
+from anymq_rabbitmq.options import RabbitMQOptions
+
+__all__ = ["Link", "LinkObserver"]
+
+LinkObserver = Callable[["Link", bool, str], None]
+"""Told, on the loop, when a link goes down (False, with the reason) or is up again (True)."""
+
+_FIRST_PAUSE_S = 0.2
+"""Before the second attempt; a forced close heals at the first one."""
+
+
+class Link:
+    """A connection of its own, with its own reconnecting.
+
+    Not aio-pika's robust connection: that one has a fixed pause without jitter, declares again by
+    itself what an operator deleted, and leaves nobody who can say which deliveries became stale.
+    """
+
+    def __init__(self, options: RabbitMQOptions, *, name: str, observer: LinkObserver) -> None:
+        self.name = name
+        self.failure: AnyMQError | None = None
+        """Why it is down, while it is."""
+        self._options = options
+        self._observer = observer
+        self._connection: aio_pika.Connection | None = None
+        self._up = asyncio.Event()
+        self._background = Background()
+        self._is_closed = False
+
+    @property
+    def is_up(self) -> bool:
+        return self._up.is_set()
+
+    @property
+    def native(self) -> aio_pika.Connection | None:
+        """The present connection; it changes with every reconnect."""
+        return self._connection
+
+    @property
+    def server_version(self) -> str:
+        """As the server told it when the connection was made, such as "3.10.8"."""
+        if self._connection is None or self._connection.transport is None:
+            return ""
+        version = self._connection.transport.connection.server_properties.get("version", "")
+        return version.decode() if isinstance(version, bytes) else str(version)
+
+    async def open(self) -> None:
+        """Connect once, within the connect timeout. Raises what made it impossible."""
+        connection = await self._connect()
+        await self._background.open()
+        self._come_up(connection)
+        self._background.start(
+            self._keep_up(connection), name=f"{self.name} link", on_failure=self._fail
+        )
+
+    async def channel(self, *, timeout_s: float, confirms: bool = False) -> Channel:
+        """Open a channel, waiting for the connection if it is being made again.
+
+        Raises: BackendUnavailable when there is none within ``timeout_s``; ClosedError.
+        """
+        with translated("opening a channel"):
+            async with asyncio.timeout(timeout_s):
+                await self._up.wait()
+                if self._is_closed:
+                    raise ClosedError("the connection to RabbitMQ is closed")
+                channel = await self._underlying().channel(
+                    publisher_confirms=confirms, on_return_raises=True
+                )
+                return cast("Channel", channel)
+
+    async def is_blocked(self, *, wait_s: float) -> bool:
+        """Whether the server has stopped reading from this connection (memory or disk alarm)."""
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._underlying().ready()
+        except TimeoutError:
+            return True
+        return False
+
+    async def aclose(self, *, timeout_s: float) -> None:
+        """Stop reconnecting and close. Idempotent; ends within ``timeout_s``."""
+        self._is_closed = True
+        self._up.set()  # whoever waits for a connection hears that it is closed
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._background.aclose()
+                if self._connection is not None:
+                    await self._connection.close()
+        except TimeoutError:
+            pass  # the peer does not answer; the socket goes with the connection object
+        finally:
+            self._connection = None
+
+    def _underlying(self) -> AbstractConnection:
+        if self._connection is None or self._connection.transport is None:
+            raise BackendUnavailable("there is no connection to RabbitMQ")
+        return self._connection.transport.connection
+
+    async def _connect(self) -> aio_pika.Connection:
+        options = self._options
+        connection = aio_pika.Connection(
+            make_url(
+                host=options.host,
+                port=options.effective_port,
+                login=options.username or "",
+                password=options.secret("password") or "",
+                virtualhost=options.path or "/",
+                ssl=options.scheme == "amqps",
+                heartbeat=options.heartbeat_s,
+            ),
+            ssl_context=_tls(options),
+            client_properties={"connection_name": self.name},
+        )
+        is_made = False
+        try:
+            with translated(f"connecting to {options.address}"):
+                async with asyncio.timeout(options.connect_timeout_s):
+                    await connection.connect()
+            is_made = True
+        finally:
+            if not is_made:
+                await connection.close()
+        return connection
+
+    async def _keep_up(self, connection: aio_pika.Connection) -> None:
+        while True:
+            await self._until_lost(connection)
+            connection = await self._connect_again()
+            self._come_up(connection)
+            self._observer(self, True, "")
+
+    async def _until_lost(self, connection: aio_pika.Connection) -> None:
+        transport = connection.transport
+        closing = transport.connection.closing if transport is not None else None
+        if closing is not None:
+            await asyncio.wait([closing])
+        error = closing.exception() if closing is not None and not closing.cancelled() else None
+        reason = text_of(error) if error is not None else "closed"
+        self._up.clear()
+        self.failure = BackendUnavailable(f"the connection to RabbitMQ was lost: {reason}")
+        self._observer(self, False, reason)
+        await connection.close()
+
+    async def _connect_again(self) -> aio_pika.Connection:
+        longest_s = self._options.reconnect_max_s
+        backoff = Backoff(first_s=_FIRST_PAUSE_S, max_s=longest_s)
+        while True:
+            try:
+                return await self._connect()
+            except AnyMQError as error:
+                self.failure = error
+                is_hopeless = error.error_class == "fatal"
+            await asyncio.sleep(longest_s if is_hopeless else backoff.next_s())
+
+    def _come_up(self, connection: aio_pika.Connection) -> None:
+        self._connection = connection
+        self.failure = None
+        self._up.set()
+
+    def _fail(self, error: Exception) -> None:
+        self._up.clear()
+        self.failure = BackendUnavailable(f"reconnecting to RabbitMQ ended: {text_of(error)}")
+        self._observer(self, False, str(self.failure))
+
+
+def _tls(options: RabbitMQOptions) -> ssl.SSLContext | None:
+    if options.scheme != "amqps":
+        return None
+    try:
+        context = ssl.create_default_context(cafile=options.tls_ca_file)
+        if options.tls_cert_file is not None:
+            context.load_cert_chain(options.tls_cert_file, options.tls_key_file)
+    except OSError as error:
+        raise ConfigError(f"the TLS files cannot be used: {text_of(error)}") from error
+    return context

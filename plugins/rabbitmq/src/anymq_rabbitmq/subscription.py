@@ -1,0 +1,162 @@
+"""A member of a group, or an anonymous one: deliveries from its queues, and their settlement."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from aiormq.abc import ConsumerCallback, DeliveredMessage
+from aiormq.channel import Channel
+
+from anymq.abc import Subscription
+from anymq.abc.broker import OnLost
+from anymq.errors import AnyMQError, ClosedError
+from anymq.message import Delivery
+from anymq.outcome import Settlement, SettleResult
+from anymq.support.clock import Clock
+from anymq_rabbitmq.errors import translated
+from anymq_rabbitmq.intake import Consume, Intake
+from anymq_rabbitmq.queues import Queues
+from anymq_rabbitmq.settling import Holdings, Settler, Token
+from anymq_rabbitmq.wire import decode
+
+__all__ = ["RabbitSubscription"]
+
+_MAX_PREFETCH = 65_535
+"""AMQP counts it in 16 bits."""
+
+
+class RabbitSubscription(Subscription):
+    """Consumes one queue per topic, all on one channel."""
+
+    def __init__(
+        self,
+        intake_of: Callable[[Consume, Callable[[], None]], Intake],
+        settler: Settler,
+        queues: Queues,
+        *,
+        clock: Clock,
+        prefetch: int,
+        on_lost: OnLost,
+    ) -> None:
+        self._settler = settler
+        self._queues = queues
+        self._clock = clock
+        self._prefetch = prefetch
+        self._on_lost = on_lost
+        self._topic_of: dict[str, str] = {}
+        """The logical topic of each consumer tag."""
+        self._held = Holdings()
+        self._is_paused = False
+        self._is_stopped = False
+        self._is_closed = False
+        self._intake = intake_of(self._consume, self._lose)
+
+    async def open(self) -> None:
+        """Begin to consume. Raises TopologyError for a missing queue, BackendUnavailable."""
+        await self._intake.open()
+
+    async def receive(self, *, max_messages: int, wait_s: float) -> Sequence[Delivery]:
+        self._check()
+        await self._intake.wait(self._has_news, wait_s)
+        self._check()
+        if self._is_stopped:
+            return []
+        arrived = self._intake.arrived
+        count = min(max_messages, len(arrived), self._free)
+        return [self._deliver(arrived.popleft()) for _ in range(count)]
+
+    async def settle(
+        self, items: Sequence[Settlement], *, timeout_s: float
+    ) -> Sequence[SettleResult]:
+        results = await self._settler.settle(self._held, items, timeout_s=timeout_s)
+        self._intake.wake()  # there is room for more
+        return results
+
+    async def keep(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        return []  # ours as long as the connection lives
+
+    async def pause(self) -> None:
+        if not self._is_paused and not self._is_stopped:
+            self._is_paused = True
+            await self._intake.halt()
+
+    async def resume(self) -> None:
+        if self._is_paused and not self._is_stopped:
+            self._is_paused = False
+            await self._intake.go_on()
+
+    async def stop(self) -> None:
+        if not self._is_stopped:
+            self._is_stopped = True
+            await self._intake.halt()
+
+    async def aclose(self, *, timeout_s: float) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._is_stopped = True
+        try:
+            with translated("closing a subscription"):
+                async with asyncio.timeout(timeout_s):
+                    await self._queues.remove()
+                    await self._intake.aclose()
+        except AnyMQError:
+            pass  # the connection is gone, and with it all that was unsettled or exclusive
+        finally:
+            self._held.clear()
+            self._intake.wake()
+
+    @property
+    def _free(self) -> int:
+        return self._prefetch - len(self._held)
+
+    def _has_news(self) -> bool:
+        if self._is_stopped or self._intake.failure is not None:
+            return True
+        return bool(self._intake.arrived) and self._free > 0
+
+    def _check(self) -> None:
+        if self._is_closed:
+            raise ClosedError("the subscription is closed")
+        if self._intake.failure is not None:
+            raise self._intake.failure
+
+    async def _consume(self, channel: Channel, on_message: ConsumerCallback) -> Sequence[str]:
+        queues = await self._queues.prepare(channel)
+        if self._is_paused or self._is_stopped:
+            return []
+        # Per consumer; quorum queues know no limit per channel. With more topics than prefetch
+        # one of each may wait here, and ``receive`` still hands out no more than the limit.
+        share = min(_MAX_PREFETCH, max(1, self._prefetch // len(queues)))
+        await channel.basic_qos(prefetch_count=share)
+        tags: list[str] = []
+        for number, (queue, topic) in enumerate(queues.items()):
+            tag = f"{channel.number}.{number}.{topic}"
+            self._topic_of[tag] = topic
+            await channel.basic_consume(queue, on_message, consumer_tag=tag)
+            tags.append(tag)
+        return tags
+
+    def _deliver(self, received: DeliveredMessage) -> Delivery:
+        headers = received.header.properties.headers or {}
+        counted = headers.get("x-delivery-count", 0)
+        delivery = Delivery(
+            message=decode(
+                received,
+                topic=self._topic_of[received.consumer_tag or ""],
+                now=self._clock.time(),
+            ),
+            group=self._queues.group,
+            token=Token(received.channel, received.delivery_tag or 0, self._queues.private_group),
+            delivery_count=1 + counted if isinstance(counted, int) else None,
+            redelivered=bool(received.redelivered),
+            native=received,
+        )
+        self._held.add(delivery)
+        return delivery
+
+    def _lose(self) -> None:
+        lost = self._held.clear()
+        if lost:
+            self._on_lost(lost)
