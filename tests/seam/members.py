@@ -15,6 +15,8 @@ __all__ = ["PREFETCH", "Ledger", "Member"]
 
 PREFETCH = 4
 """How much a member may hold at a time."""
+LONG_S = 3 * CALL_S
+"""Longer than ``leave`` may take: a call that waits so long ends because ``stop`` wakes it."""
 
 
 class Ledger:
@@ -69,7 +71,7 @@ class Member:
         """Work until ``leave``."""
         async with asyncio.TaskGroup() as handlers:
             while not self._is_leaving:
-                came = list(await subscription.receive(max_messages=PREFETCH, wait_s=CALL_S))
+                came = list(await subscription.receive(max_messages=PREFETCH, wait_s=LONG_S))
                 self._ledger.begin(came)
                 if came and not self.holding.is_set():
                     handlers.create_task(self._hold(subscription, came.pop(0)))
