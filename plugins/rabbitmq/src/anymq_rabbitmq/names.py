@@ -13,6 +13,7 @@ __all__ = [
     "check_length",
     "dead_queue",
     "group_queue",
+    "position_queue",
     "too_long",
 ]
 
@@ -31,6 +32,11 @@ def group_queue(topic: str, group: str) -> str:
 def dead_queue(topic: str, group: str) -> str:
     """The queue of a group's dead letters."""
     return f"{topic}.{group}.dead"
+
+
+def position_queue(stream: str, group: str) -> str:
+    """The queue that keeps where a group is in a stream."""
+    return f"{stream}.{group}.position"
 
 
 def address_queue(topic: str, message: Message) -> str:

@@ -14,7 +14,7 @@ from anymq.support.header_map import from_headers, to_headers
 from anymq.support.ids import new_id
 from anymq_rabbitmq.names import too_long
 
-__all__ = ["ASSIGNED_ID", "PERSISTENT", "decode", "encode"]
+__all__ = ["ASSIGNED_ID", "PERSISTENT", "appended_at", "decode", "encode", "encode_record"]
 
 PERSISTENT = 2
 """delivery_mode: written to disk before it is confirmed."""
@@ -22,6 +22,9 @@ PERSISTENT = 2
 ASSIGNED_ID = "anymq-assigned-id"
 """Marks a foreign client's message without an id: its id was made at receipt, and is another one
 after a redelivery."""
+
+_APPENDED = "x-anymq-appended"
+"""When a record was appended. AMQP tells no reader the server's own moment."""
 
 _ESCAPE = "anymq-user-"
 _SERVER_HEADERS = (
@@ -31,6 +34,7 @@ _SERVER_HEADERS = (
     "x-last-death-",
     "x-stream-",
     "x-opt-",
+    "x-anymq-",
 )
 """Beginnings of the header names that RabbitMQ writes; they never reach a handler."""
 _ROUTING_HEADERS = ("CC", "BCC")
@@ -62,6 +66,24 @@ def encode(message: Message) -> Basic.Properties | Rejected:
         message_id=message.id,
         timestamp=_moment(message.timestamp),
     )
+
+
+def encode_record(record: Message, *, appended_at: float) -> Basic.Properties | Rejected:
+    """As ``encode``, for a stream: with the moment of its append, epoch seconds."""
+    properties = encode(record)
+    if isinstance(properties, Basic.Properties) and properties.headers is not None:
+        properties.headers[_APPENDED] = repr(appended_at)
+    return properties
+
+
+def appended_at(received: DeliveredMessage) -> float:
+    """When a record was appended; for a foreign client's, when it says that it was sent."""
+    properties = received.header.properties
+    try:
+        return float(str((properties.headers or {})[_APPENDED]))
+    except (KeyError, ValueError):
+        sent_at = properties.timestamp
+        return sent_at.timestamp() if isinstance(sent_at, datetime) else 0.0
 
 
 def decode(
