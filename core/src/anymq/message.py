@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from anymq.errors import InvalidState
@@ -15,8 +16,13 @@ Lane = Literal["main", "retry", "dead"]
 
 Priority = Literal["low", "normal", "high"]
 
-EMPTY: Mapping[str, str] = {}
+EMPTY: Mapping[str, str] = MappingProxyType({})
 """Shared empty headers; nobody may write into it."""
+
+
+def _empty() -> Mapping[str, str]:
+    """As a factory: before Python 3.12 a dataclass takes the proxy itself for a mutable default."""
+    return EMPTY
 
 
 @dataclass(slots=True, eq=False)
@@ -28,12 +34,12 @@ class Message:
     """
 
     topic: str
-    body: bytes
+    body: bytes = field(repr=False)
     id: str
     timestamp: float
     """When it was published, seconds since the epoch."""
     content_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=_empty, repr=False)
     """The user's headers; keys in their own case, values any valid UTF-8."""
     key: str | None = None
     partition: int = 0
@@ -50,7 +56,7 @@ class Message:
     correlation_id: str | None = None
     causation_id: str | None = None
     reply_to: str | None = None
-    meta: Mapping[str, str] = field(default_factory=dict)
+    meta: Mapping[str, str] = field(default_factory=_empty, repr=False)
     """Core's further headers (``traceparent``, ``anymq-*``); a plugin carries them unread."""
 
 
@@ -59,6 +65,8 @@ class HandlingScope(Protocol):
 
     @property
     def is_ended(self) -> bool: ...
+
+    def end(self) -> None: ...
 
     async def wait_ended(self) -> None: ...
 
@@ -87,8 +95,11 @@ class Delivery:
     """The backend (or a repeated publish) may have delivered this message before."""
     native: Any = None
     """The client library's own object, where there is one. Not portable."""
+    value: Any = field(default=None, repr=False)
+    """The decoded body, once it was decoded; for middleware and hooks."""
     scope: HandlingScope | None = field(default=None, repr=False)
     _headers: dict[str, str] | None = field(default=None, repr=False)
+    _items: dict[str, Any] | None = field(default=None, repr=False)
 
     @property
     def id(self) -> str:
@@ -144,10 +155,18 @@ class Delivery:
             self._headers = dict(self.message.headers)
         return self._headers
 
+    @property
+    def items(self) -> dict[str, Any]:
+        """What middleware, handler and error hooks of this attempt share."""
+        if self._items is None:
+            self._items = {}
+        return self._items
+
     def start_attempt(self, scope: HandlingScope | None) -> None:
         """Begin one attempt with fresh headers. For core alone."""
         self.scope = scope
         self._headers = None
+        self._items = None
 
     @property
     def is_ended(self) -> bool:

@@ -58,6 +58,8 @@ class TopicSpec:
     """The least that confirmed messages must survive; None: whatever the backend gives."""
     retention_s: float | None = None
     """How long messages that no group needs are kept; None: the backend's default."""
+    priorities: bool = False
+    """Whether messages of other than normal priority are published, for emulating backends."""
     options: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -83,8 +83,11 @@ class MemoryManagement(Management):
         try:
             yield
         finally:
-            if found.admin is not None and found.admin[0] is self:
-                found.admin = None
+            self._let_go(found)
+
+    def _let_go(self, group: Group) -> None:
+        if group.admin is not None and group.admin[0] is self:
+            group.admin = None
 
     def _check_free(self, group: Group) -> None:
         if group.admin is None or group.admin[0] is self:

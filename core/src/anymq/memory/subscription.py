@@ -184,7 +184,7 @@ class MemorySubscription(Subscription):
             group.free(delivery)
         if isinstance(outcome, Retry):
             message = item.message or delivery.message
-            again = Waiting(message, delivery.delivery_count or 1, redelivered=True)
+            again = Waiting(message, 0, redelivered=True)
             group.push_delayed(again, self._clock.time() + (outcome.delay_s or 0.0))
         elif isinstance(outcome, DeadLetter):
             message = item.message or delivery.message

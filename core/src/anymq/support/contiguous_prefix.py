@@ -21,6 +21,10 @@ class ContiguousPrefix:
         self._reach = position
         self._open: dict[int, None] = {}  # ascending, because positions are seen ascending
 
+    def __contains__(self, position: int) -> bool:
+        """Whether a position was seen and is not settled."""
+        return position in self._open
+
     @property
     def position(self) -> int:
         """The position to commit: everything before it is settled. Never falls."""
@@ -30,6 +34,11 @@ class ContiguousPrefix:
     def reach(self) -> int:
         """One past the highest settled position; never below where it began."""
         return self._reach
+
+    @property
+    def next(self) -> int:
+        """One past the last position seen; where it began, before the first."""
+        return self._next
 
     @property
     def unsettled(self) -> int:
@@ -52,6 +61,10 @@ class ContiguousPrefix:
         self._reach = max(self._reach, position + 1)
         return True
 
-    def holes(self) -> list[int]:
-        """The unsettled positions before ``reach``, ascending: what ``position`` holds back."""
-        return [position for position in self._open if position < self._reach]
+    def holes(self, reach: int | None = None) -> list[int]:
+        """The unsettled positions before ``reach`` (default: ours), ascending.
+
+        They are what holds ``position`` back.
+        """
+        limit = self._reach if reach is None else reach
+        return [position for position in self._open if position < limit]

@@ -1,0 +1,148 @@
+"""Compiles a subscriber into one call per delivery: decode, middleware, handler, Outcome.
+
+Everything that can be decided from the declaration is decided here, once; the calls built below
+hold only what is needed per message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextvars import copy_context
+from typing import Any
+
+from anymq.codecs.reading import BodyReader
+from anymq.errors import ConfigError
+from anymq.message import Delivery
+from anymq.middleware.chain import Call, Middleware, chain
+from anymq.outcome import ACK, Ack, DeadLetter, Outcome, Release, Retry
+from anymq.pipeline.context import Context
+from anymq.pipeline.scope import DeliveryScope
+from anymq.pipeline.signature import HandlerSignature
+
+__all__ = ["Invoke", "compile_call", "make_invoke", "outcome_of"]
+
+Invoke = Callable[[Any, Any], Awaitable[Any]]
+"""Calls the user's function with a value and its delivery (lists of both for a batch)."""
+
+_OUTCOMES = (Ack, Release, Retry, DeadLetter)
+
+
+def make_invoke(
+    handler: Callable[..., Any],
+    signature: HandlerSignature,
+    context: Context[Any],
+    executor: Executor | None,
+) -> Invoke:
+    """The call of the user's function, with its arguments in place."""
+    function = handler if signature.is_async else _in_thread(handler, executor)
+    if signature.depends:
+        function = _with_dependencies(handler, signature, executor)
+    elif not signature.injected:
+        if signature.body is None:
+            return lambda value, delivery: function()
+        return lambda value, delivery: function(value)
+    body, constant = signature.body, _constants(signature, context)
+    deliveries = [name for name, kind in signature.injected.items() if kind is Delivery]
+
+    def invoke(value: Any, delivery: Any) -> Awaitable[Any]:
+        arguments = dict(constant)
+        if body is not None:
+            arguments[body] = value
+        for name in deliveries:
+            arguments[name] = delivery
+        result: Awaitable[Any] = function(**arguments)
+        return result
+
+    return invoke
+
+
+def compile_call(
+    invoke: Invoke,
+    decode: BodyReader,
+    *,
+    middleware: Sequence[Middleware] = (),
+    scope: Callable[[Delivery], DeliveryScope] | None = None,
+    publish_to: Sequence[str] = (),
+    timeout_s: float | None = None,
+) -> Call:
+    """The whole way of one delivery. Raises what the handler raised, DecodeError included."""
+    if scope is None and not middleware and timeout_s is None:
+        return _fast_call(invoke, decode)
+    inner = chain(middleware, _inner_call(invoke, publish_to))
+
+    async def call(delivery: Delivery) -> Outcome:
+        own = scope(delivery) if scope is not None else None
+        delivery.start_attempt(own)
+        delivery.value = decode(delivery.message)
+        if timeout_s is None:
+            outcome = await inner(delivery)
+        else:
+            async with asyncio.timeout(timeout_s):
+                outcome = await inner(delivery)
+        if own is not None:
+            await own.finish()
+        return outcome
+
+    return call
+
+
+def outcome_of(result: Any) -> Outcome:
+    """What a handler's return value means: an Outcome is itself, anything else is done."""
+    return result if isinstance(result, _OUTCOMES) else ACK
+
+
+def _fast_call(invoke: Invoke, decode: BodyReader) -> Call:
+    async def call(delivery: Delivery) -> Outcome:
+        result = await invoke(decode(delivery.message), delivery)
+        return ACK if result is None else outcome_of(result)
+
+    return call
+
+
+def _inner_call(invoke: Invoke, publish_to: Sequence[str]) -> Call:
+    async def call(delivery: Delivery) -> Outcome:
+        result = await invoke(delivery.value, delivery)
+        if result is None:
+            return ACK
+        if publish_to and not isinstance(result, _OUTCOMES):
+            for topic in publish_to:
+                await delivery.publish(topic, result)
+        return outcome_of(result)
+
+    return call
+
+
+def _constants(signature: HandlerSignature, context: Context[Any]) -> Mapping[str, Any]:
+    return {
+        name: context if kind is Context else context.app
+        for name, kind in signature.injected.items()
+        if kind is not Delivery
+    }
+
+
+def _in_thread(handler: Callable[..., Any], executor: Executor | None) -> Callable[..., Any]:
+    """Run a plain function in a thread of its own, with the caller's context variables."""
+
+    @functools.wraps(handler)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        bound = functools.partial(copy_context().run, handler, *args, **kwargs)
+        return await loop.run_in_executor(executor, bound)
+
+    return call
+
+
+def _with_dependencies(
+    handler: Callable[..., Any], signature: HandlerSignature, executor: Executor | None
+) -> Callable[..., Any]:
+    if not signature.is_async:
+        raise ConfigError(
+            f"handler {signature.name!r} is a plain function with dependencies: make it"
+            " 'async def', or call what it needs itself"
+        )
+    from fast_depends import inject
+
+    return inject(handler, cast=False)

@@ -1,0 +1,274 @@
+"""Consumer: one subscriber at work: intake, buffer, slots, settler, and the rules between them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from contextvars import Context
+from typing import Any, Protocol
+
+from anymq.abc import Broker, Subscription
+from anymq.capabilities import Capabilities
+from anymq.emulation.outcomes import Emulation
+from anymq.events import AppEvent, ConsumerStopped
+from anymq.message import Delivery
+from anymq.outcome import RELEASE, Outcome, Settlement, SettleResult
+from anymq.portable.batch import BatchRunner
+from anymq.portable.buffer import Buffer
+from anymq.portable.crash_guard import CrashGuard
+from anymq.portable.intake import Intake
+from anymq.portable.plan import SubscriberPlan, default_prefetch
+from anymq.portable.resolver import Resolver
+from anymq.portable.settler import SendMany, Settler
+from anymq.portable.single import SingleRunner
+from anymq.portable.slots import Slots
+from anymq.support.clock import Clock
+from anymq.support.lease_keeper import LeaseKeeper
+from anymq.support.limits import within
+
+__all__ = ["Consumer", "ConsumerHost"]
+
+CLOSE_S = 5.0
+"""How long handlers may take to end after they were cancelled."""
+
+
+class ConsumerHost(Protocol):
+    """What a consumer needs of its App."""
+
+    clock: Clock
+
+    def spawn(
+        self, work: Coroutine[Any, Any, None], context: Context | None = None, /
+    ) -> asyncio.Task[None]: ...
+
+    def tell(self, event: AppEvent, /) -> None: ...
+
+
+class Consumer:
+    """Runs one subscriber on one Broker, from ``start`` to ``stop``."""
+
+    def __init__(
+        self,
+        plan: SubscriberPlan,
+        broker: Broker,
+        capabilities: Capabilities,
+        emulation: Emulation,
+        *,
+        host: ConsumerHost,
+        send: SendMany,
+    ) -> None:
+        self.plan = plan
+        self.error: Exception | None = None
+        """Why it stopped for good, if it did."""
+        self._broker = broker
+        self._capabilities = capabilities
+        self._emulation = emulation
+        self._host = host
+        self._send = send
+        self._concurrency = plan.concurrency
+        self._paused = False
+        self._started = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is receiving (paused counts)."""
+        return self._started and self.error is None
+
+    @property
+    def is_paused(self) -> bool:
+        return self._paused
+
+    @property
+    def concurrency(self) -> int:
+        """How many handlers may run at once."""
+        return self._concurrency
+
+    async def start(self) -> None:
+        """Subscribe and begin. Raises what ``Broker.subscribe`` raises; nothing runs then."""
+        plan, clock = self.plan, self._host.clock
+        self.error = None
+        prefetch = self._prefetch()
+        self._subscription = await self._broker.subscribe(
+            plan.source, prefetch=prefetch, on_lost=self._lost
+        )
+        self._buffer = Buffer(clock, by_key=plan.source.order == "key")
+        self._settler = Settler(
+            self._subscription,
+            self._emulation,
+            send=self._send,
+            on_settled=self._settled,
+            tell=self._host.tell,
+        )
+        self._guard = CrashGuard(plan.max_deliveries, plan.source.group is not None)
+        self._resolver = Resolver(
+            plan, self._buffer, self._settler, clock, self._host.tell, self._fatal
+        )
+        runner = SingleRunner if plan.batch is None else BatchRunner
+        self._runner = runner(plan, self._resolver, self._buffer, self._host.tell)
+        self._intake = Intake(self._subscription, prefetch=prefetch, accept=self._accept)
+        self._slots = Slots(
+            self._buffer, self._runner.run, spawn=self._host.spawn, on_abort=self._aborted
+        )
+        self._begin(self._subscription)
+
+    async def pause(self) -> None:
+        """Start nothing new; what runs goes on, the membership stays. Idempotent."""
+        if not self._paused:
+            self._paused = True
+            self._intake.close_gate("paused")
+            await self._subscription.pause()
+            self._give_back(self._buffer.drain())
+
+    async def resume(self) -> None:
+        """End a pause. Idempotent."""
+        if self._paused:
+            self._paused = False
+            await self._subscription.resume()
+            self._intake.open_gate("paused")
+
+    def set_concurrency(self, concurrency: int) -> None:
+        """Run so many handlers at once from now on (at least 1); running ones are not touched."""
+        if concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, not {concurrency}")
+        self._concurrency = concurrency
+        if self._started:
+            self._intake.resize(min(self._prefetch(), self._subscribed_prefetch))
+            self._slots.resize(concurrency)
+
+    async def stop(self, grace_s: float) -> None:
+        """Stop intake, let handlers end within ``grace_s``, give back the rest, leave. Bounded."""
+        if not self._started:
+            return
+        self._started = False
+        self._intake.stop()
+        async with within(CLOSE_S):
+            await self._subscription.stop()
+        self._give_back(self._buffer.drain())
+        if not await self._slots.wait_idle(grace_s):
+            self.cancel()
+            await self._slots.wait_idle(CLOSE_S)
+        self._give_back(self._buffer.drain())
+        self._resolver.give_back_manual()
+        await self._settler.flush(CLOSE_S)
+        for task in self._tasks:
+            task.cancel()
+        self._slots.resize(0)
+        self._buffer.wake(self._concurrency)
+        async with within(CLOSE_S):
+            await self._subscription.aclose(timeout_s=CLOSE_S)
+
+    def cancel(self) -> None:
+        """Cancel running handlers now (forced shutdown); their messages go back uncounted."""
+        self._slots.cancel(None, "shutdown")
+
+    def settle_by_hand(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Carry out an outcome that was asked for by hand."""
+        self._resolver.by_hand(delivery, outcome)
+
+    def unsettled(self) -> list[Delivery]:
+        """Deliveries that are with us: buffered, running, or waiting to be settled by hand."""
+        return [*self._buffer.all(), *self._slots.running, *self._resolver.manual.values()]
+
+    def _begin(self, subscription: Subscription) -> None:
+        self._subscribed_prefetch = self._prefetch()
+        self._started, self._paused = True, False
+        self._tasks = [
+            self._host.spawn(self._settler.run()),
+            self._host.spawn(self._receive()),
+        ]
+        lease_s = self._capabilities.lease_s
+        if lease_s is not None:
+            keeper = LeaseKeeper(subscription, lease_s, self.unsettled, self._lost)
+            self._tasks.append(self._host.spawn(keeper.run(self._host.clock)))
+        self._slots.resize(self._concurrency)
+
+    async def _receive(self) -> None:
+        try:
+            await self._intake.run()
+        except Exception as error:  # noqa: BLE001 - whatever the plugin raised, it ends the consumer
+            if self._started:
+                self._fatal(error)
+
+    def _prefetch(self) -> int:
+        return self.plan.prefetch or default_prefetch(self._concurrency)
+
+    def _accept(self, fresh: Sequence[Delivery]) -> None:
+        """Sort new deliveries: most go to the buffer, some never reach a handler."""
+        guard, accepts = self._guard, self.plan.accepts
+        now = self._host.clock.time()
+        plain: list[Delivery] = []
+        for delivery in fresh:
+            message = delivery.message
+            if message.expires_at is not None and message.expires_at <= now:
+                self._resolver.expired(delivery)
+            elif message.meta and guard.is_alone(delivery):
+                self._run_alone(delivery)
+            elif guard.is_suspect(delivery):
+                self._resolver.set_aside(delivery)
+            elif accepts is not None and not accepts(delivery):
+                self._resolver.skip(delivery)
+            else:
+                plain.append(delivery)
+        if guard.alone is not None:
+            self._give_back(plain)
+        else:
+            self._buffer.put(plain)
+
+    def _run_alone(self, delivery: Delivery) -> None:
+        """A message that came back from crashes starts only while we hold nothing else."""
+        if self._guard.is_crash_loop(delivery):
+            self._resolver.crash_loop(delivery)
+        elif self._guard.alone is not None:
+            self._give_back([delivery])
+        else:
+            self._guard.alone = delivery
+            self._intake.close_gate("alone")
+            self._give_back(self._buffer.drain())
+            self._start_alone()
+
+    def _start_alone(self) -> None:
+        if self._guard.may_start(self._intake.held):
+            self._buffer.put([self._guard.started()])
+
+    def _settled(self, settlement: Settlement, result: SettleResult) -> None:
+        self._intake.release(1)
+        guard = self._guard
+        if guard.alone is not None:
+            if guard.ends_with(settlement.delivery):
+                self._intake.open_gate("alone")
+            else:
+                self._start_alone()
+
+    def _lost(self, lost: Sequence[Delivery]) -> None:
+        """The backend takes deliveries away: their handlers are cancelled, nothing is settled."""
+        gone = self._buffer.remove(lost)
+        gone += self._resolver.forget_manual(lost)
+        self._intake.release(len(gone))
+        self._slots.cancel(list(lost), "lost")
+        if any(self._guard.ends_with(delivery) for delivery in gone):
+            self._intake.open_gate("alone")
+
+    def _aborted(self, deliveries: list[Delivery], reason: str) -> None:
+        """A handler was cancelled: not a failure. Shutdown gives its message back uncounted."""
+        for delivery in deliveries:
+            self._resolver.end_scope(delivery)
+            if reason == "shutdown":
+                self._give_back([delivery])
+            else:
+                self._resolver.forget_manual([delivery])
+                self._intake.release(1)
+                self._buffer.finished(delivery)
+
+    def _give_back(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            self._settler.add(Settlement(delivery, RELEASE))
+
+    def _fatal(self, error: Exception) -> None:
+        """End for good: take nothing more, give back what is buffered, tell, and stay down."""
+        if self.error is not None:
+            return
+        self.error = error
+        self._intake.stop()
+        self._give_back(self._buffer.drain())
+        self._host.tell(ConsumerStopped(self.plan.name, f"{type(error).__name__}: {error}"))

@@ -1,0 +1,86 @@
+"""Intake: takes from the backend what fits, and sorts out what no handler must see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+from anymq.abc import Subscription
+from anymq.message import Delivery
+from anymq.support.backoff import Backoff
+
+__all__ = ["Intake"]
+
+WAIT_S = 30.0
+"""One receive waits this long at most; ``stop`` wakes it."""
+EMPTY_TOO_SOON_S = 0.005
+
+
+class Intake:
+    """The receive loop of one subscription. ``held`` counts what is with us and unsettled."""
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        *,
+        prefetch: int,
+        accept: Callable[[Sequence[Delivery]], None],
+    ) -> None:
+        self._subscription = subscription
+        self._accept = accept
+        self.prefetch = prefetch
+        self.held = 0
+        self._gates: set[str] = set()
+        self._changed: asyncio.Future[None] | None = None
+        self._stopped = False
+
+    async def run(self) -> None:
+        """Receive until stopped. Raises what the plugin raises: core decides what that means."""
+        backoff = Backoff(first_s=0.01, max_s=1.0)
+        while not self._stopped:
+            room = self.prefetch - self.held
+            if room <= 0 or self._gates:
+                await self._wait()
+                continue
+            began = monotonic()
+            fresh = await self._subscription.receive(max_messages=room, wait_s=WAIT_S)
+            if fresh:
+                self.held += len(fresh)
+                self._accept(fresh)
+                backoff.reset()
+            elif monotonic() - began < EMPTY_TOO_SOON_S:
+                # A plugin that returns empty at once must not make us spin.
+                await asyncio.sleep(backoff.next_s())
+
+    def release(self, count: int) -> None:
+        """So many deliveries are settled or gone: there is room again."""
+        self.held -= count
+        self._wake()
+
+    def close_gate(self, reason: str) -> None:
+        """Take nothing more until every reason is gone again."""
+        self._gates.add(reason)
+
+    def open_gate(self, reason: str) -> None:
+        """One reason less."""
+        self._gates.discard(reason)
+        self._wake()
+
+    def resize(self, prefetch: int) -> None:
+        """Hold at most so many from now on."""
+        self.prefetch = prefetch
+        self._wake()
+
+    def stop(self) -> None:
+        """End the loop after the receive that is running."""
+        self._stopped = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+
+    async def _wait(self) -> None:
+        self._changed = asyncio.get_running_loop().create_future()
+        await self._changed

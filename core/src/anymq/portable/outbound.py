@@ -1,0 +1,111 @@
+"""Outbound: everything between ``app.publish`` and the Publisher, for one open backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from anymq.abc import Management
+from anymq.capabilities import Capabilities
+from anymq.emulation.delay import DelayRoute
+from anymq.emulation.priority import PriorityRoute
+from anymq.errors import PublishRejected, TopologyError, UnsupportedError
+from anymq.message import Message
+from anymq.outcome import Rejected, SendResult
+from anymq.portable.outgoing import MessageBuilder
+from anymq.portable.publisher import Publisher
+from anymq.support.clock import Clock
+
+__all__ = ["Outbound"]
+
+GROUPS_SEEN_S = 30.0
+"""How long a topic once seen with a group is believed to have one (``require_group``)."""
+
+
+class Outbound:
+    """Builds messages, sends them on the route the backend needs, and publishes them."""
+
+    def __init__(
+        self,
+        builder: MessageBuilder,
+        publisher: Publisher,
+        capabilities: Capabilities,
+        delays: DelayRoute,
+        priorities: PriorityRoute,
+        *,
+        management: Callable[[], Management],
+        clock: Clock,
+    ) -> None:
+        self._builder = builder
+        self._publisher = publisher
+        self._can_atomic = "batch_atomic" in capabilities.handles
+        self._delays = delays
+        self._priorities = priorities
+        self._management = management
+        self._clock = clock
+        self._groups_seen: dict[str, float] = {}
+        self._build = builder.build
+        self.publish = publisher.publish
+
+    def build(self, topic: str, body: Any, /, **options: Any) -> Message:
+        """An encoded message on its route. Raises PublishRejected."""
+        message = self._build(topic, body, **options)
+        if message.due_at is not None or message.priority != 1:
+            return self.route(message)
+        return message
+
+    def route(self, message: Message) -> Message:
+        """The way a delayed or prioritised message goes on this backend."""
+        message = self._priorities.route(message)
+        due_at = message.due_at
+        if due_at is not None and not self._delays.is_native:
+            message.due_at = None
+            return self._delays.delayed(message, due_at)
+        return message
+
+    async def publish_many(
+        self,
+        topic: str,
+        bodies: Iterable[Any],
+        keys: Iterable[str | None] | None,
+        timeout_s: float,
+        *,
+        atomic: bool,
+        options: Mapping[str, Any],
+    ) -> list[SendResult]:
+        """One result per body; what cannot be built is Rejected and hides nothing else."""
+        if atomic and not self._can_atomic:
+            raise UnsupportedError("publish_many(atomic=True): this backend has no batch_atomic")
+        build = self.build if options else self._build
+        messages: list[Message] = []
+        refused: list[tuple[int, Rejected]] = []
+        key = iter(keys) if keys is not None else None
+        for index, body in enumerate(bodies):
+            try:
+                if key is None:
+                    messages.append(build(topic, body, **options))
+                else:
+                    messages.append(build(topic, body, key=next(key), **options))
+            except PublishRejected as error:
+                refused.append((index, Rejected(error.code, str(error))))
+        if atomic and refused:
+            return [refused[0][1]] * (len(messages) + len(refused))
+        results = await self._publisher.publish_many(messages, timeout_s, atomic=atomic)
+        for index, result in refused:
+            results.insert(index, result)
+        return results
+
+    async def check_group(self, topic: str) -> None:
+        """Raise PublishRejected("no_group") where no group would get the message."""
+        now = self._clock.monotonic()
+        if self._groups_seen.get(topic, -GROUPS_SEEN_S) > now - GROUPS_SEEN_S:
+            return
+        try:
+            groups = await self._management().groups(topic)
+        except TopologyError as error:
+            raise PublishRejected("not_found", str(error)) from error
+        if not groups:
+            raise PublishRejected(
+                "no_group", f"topic {topic!r} has no group, and require_group was asked for"
+            )
+        self._groups_seen[topic] = now

@@ -1,0 +1,130 @@
+"""One batch on its way through ``Broker.send``, and the repeating of what ended unknown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from anymq.abc import Broker
+from anymq.errors import AnyMQError, ClosedError
+from anymq.message import Message
+from anymq.outcome import Rejected, SendResult, Unknown
+from anymq.support.backoff import Backoff
+from anymq.support.clock import Clock
+
+__all__ = ["Entry", "SendBatch", "repeat_until_known", "send_once"]
+
+MARGIN_S = 0.5
+"""How much longer than its own limit a ``send`` may take before core gives it up."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One awaited publish."""
+
+    message: Message
+    future: asyncio.Future[SendResult]
+    deadline: float
+
+
+class SendBatch:
+    """Messages that share a send; their results go to one future each, or to one for all."""
+
+    __slots__ = ("_timer", "atomic", "deadline", "entries", "messages", "results", "whole")
+
+    def __init__(
+        self,
+        messages: list[Message],
+        deadline: float,
+        *,
+        atomic: bool,
+        entries: list[Entry] | None = None,
+        whole: asyncio.Future[list[SendResult]] | None = None,
+    ) -> None:
+        self.messages = messages
+        self.deadline = deadline
+        self.atomic = atomic
+        self.entries = entries
+        self.whole = whole
+        self.results: list[SendResult] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, entry: Entry) -> None:
+        """Let one more publish ride along; the batch has the shortest of their times."""
+        self.messages.append(entry.message)
+        if self.entries is not None:
+            self.entries.append(entry)
+        if entry.deadline < self.deadline:
+            self.deadline = entry.deadline
+
+    def drop_cancelled(self) -> None:
+        """Forget publishes that were cancelled before anything was sent."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.entries is not None and any(entry.future.done() for entry in self.entries):
+            self.entries = [entry for entry in self.entries if not entry.future.done()]
+            self.messages = [entry.message for entry in self.entries]
+
+    def finish(self, results: list[SendResult]) -> None:
+        """Hand every publish its result."""
+        self.results = results
+        if self.entries is not None:
+            for entry, result in zip(self.entries, results, strict=True):
+                if not entry.future.done():
+                    entry.future.set_result(result)
+        elif self.whole is not None and not self.whole.done():
+            self.whole.set_result(results)
+
+    def refuse(self, result: SendResult) -> None:
+        """Give every publish the same result."""
+        self.finish([result] * len(self.messages))
+
+    def abandon(self, reason: str) -> None:
+        """Whatever has no result yet ends as unknown, so that nobody waits for ever."""
+        self.refuse(Unknown(reason))
+
+    def expire_later(self, callback: Callable[[], None]) -> None:
+        """Call back when the batch's time is up and it still waits for its turn."""
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(self.deadline, callback)
+
+
+async def repeat_until_known(batch: SendBatch, broker: Broker, clock: Clock) -> None:
+    """Send; repeat the entries that ended unknown, same ids, until the batch's time is up."""
+    loop = asyncio.get_running_loop()
+    results = await send_once(broker, batch.messages, batch.deadline - loop.time(), batch.atomic)
+    backoff = Backoff(first_s=0.05, max_s=1.0)
+    unknown = [i for i, result in enumerate(results) if isinstance(result, Unknown)]
+    while unknown:
+        delay = backoff.next_s()
+        if loop.time() + delay >= batch.deadline:
+            break
+        await asyncio.sleep(delay)
+        again = [batch.messages[i] for i in unknown]
+        part = await send_once(broker, again, batch.deadline - loop.time(), batch.atomic)
+        for index, result in zip(unknown, part, strict=True):
+            results[index] = result
+        unknown = [i for i in unknown if isinstance(results[i], Unknown)]
+    batch.finish(results)
+
+
+async def send_once(
+    broker: Broker, messages: list[Message], timeout_s: float, atomic: bool = False
+) -> list[SendResult]:
+    """One ``send`` within its time; every way it can fail becomes one result per entry."""
+    count = len(messages)
+    limit = max(timeout_s, 0.001)
+    try:
+        async with asyncio.timeout(limit + MARGIN_S):
+            results = list(await broker.send(messages, timeout_s=limit, atomic=atomic))
+    except TimeoutError:
+        return [Unknown(f"no answer within {limit:.3g} s")] * count
+    except ClosedError as error:
+        return [Rejected("invalid", str(error))] * count
+    except AnyMQError as error:
+        return [Unknown(f"{error.code}: {error}")] * count
+    if len(results) != count:
+        return [Unknown(f"the plugin gave {len(results)} results for {count} messages")] * count
+    return results

@@ -1,0 +1,30 @@
+"""Further health checks of an application, none of which can take it down."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from anymq.abc import Health
+
+__all__ = ["run_checks"]
+
+LIMIT_S = 2.0
+
+
+async def run_checks(checks: Mapping[str, Callable[[], Any]]) -> dict[str, str]:
+    """The status of each check by name; one that raises or takes too long is "down: why"."""
+    return {name: await _run(check) for name, check in checks.items()}
+
+
+async def _run(check: Callable[[], Any]) -> str:
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            result = check()
+            if inspect.isawaitable(result):
+                result = await result
+    except Exception as error:  # noqa: BLE001 - health never raises
+        return f"down: {type(error).__name__}"
+    return result.status if isinstance(result, Health) else "up"

@@ -1,0 +1,186 @@
+"""Engine: an App's open connection and everything that runs on it, between start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import Context
+from typing import Any
+
+from anymq.abc import BackendContext, BackendEvent, Broker
+from anymq.capabilities import Capabilities
+from anymq.config import RoleTarget, Settings
+from anymq.declarations import SubscriberSpec
+from anymq.emulation.delay import BUCKETS_S, DelayRoute, ladder
+from anymq.emulation.outcomes import Emulation
+from anymq.errors import PluginError
+from anymq.events import AppEvent, HookFailed
+from anymq.message import Delivery, Message
+from anymq.outcome import Outcome, SendResult
+from anymq.portable.consumer import Consumer
+from anymq.portable.plan import SubscriberPlan
+from anymq.portable.publisher import OnFull, Publisher
+from anymq.runtime.mover import Mover, subscribe_mover
+from anymq.runtime.task_host import TaskHost
+from anymq.support.clock import Clock
+from anymq.support.limits import within
+from anymq.topology import GroupSpec, TopicSpec, Topology, is_pattern
+
+__all__ = ["Engine", "topology_of"]
+
+CLOSE_S = 10.0
+
+
+class Engine:
+    """Owns the Broker, the Publisher, the Consumers and their tasks. Whoever opens it closes it."""
+
+    def __init__(
+        self,
+        target: RoleTarget,
+        settings: Settings,
+        *,
+        clock: Clock,
+        client_id: str,
+        tell: Any,
+        window: int,
+        on_full: OnFull,
+    ) -> None:
+        factory = target.descriptor.broker
+        if factory is None:
+            raise PluginError(f"backend {target.descriptor.name!r} has no Broker")
+        self.target = target
+        self.clock = clock
+        self.broker: Broker = factory(
+            target.options, BackendContext(clock, settings.namespace, client_id)
+        )
+        self.consumers: dict[str, Consumer] = {}
+        self.capabilities: Capabilities
+        self.publisher: Publisher
+        self.delays: DelayRoute
+        self._settings = settings
+        self._tell = tell
+        self._window = window
+        self._on_full: OnFull = on_full
+        self._host = TaskHost(self._crashed)
+        self._threads: list[ThreadPoolExecutor] = []
+
+    async def open(self) -> None:
+        """Connect and be able to publish. Leaves nothing running when it raises."""
+        await self._host.open()
+        try:
+            self.capabilities = await self.broker.open(self._heard)
+        except BaseException:
+            await self.aclose()
+            raise
+        self.delays = DelayRoute(self.capabilities.handles, self.clock)
+        self.publisher = Publisher(
+            self.broker,
+            spawn=self.spawn,
+            clock=self.clock,
+            max_batch=self.capabilities.max_batch,
+            window=self._window,
+            on_full=self._on_full,
+        )
+
+    async def declare(self, topology: Topology) -> None:
+        """Declare the application's topology, and the delay ladder where it is needed."""
+        timeout_s = self._settings.connect_wait_s
+        if not self.delays.is_native:
+            extra = ladder()
+            topology = Topology(topology.topics + extra.topics, topology.groups + extra.groups)
+        async with asyncio.timeout(timeout_s + 1):
+            await self.broker.declare(topology, mode=self._settings.topology, timeout_s=timeout_s)
+
+    async def start_consumers(self, plans: Sequence[SubscriberPlan]) -> None:
+        """Start every subscriber; what was started is stopped again when one cannot."""
+        emulation = Emulation(self.capabilities.handles, self.delays, self.clock)
+        for plan in plans:
+            consumer = Consumer(
+                plan,
+                self.broker,
+                self.capabilities,
+                emulation,
+                host=self,
+                send=self._send_copies,
+            )
+            await consumer.start()
+            self.consumers[plan.name] = consumer
+
+    async def start_movers(self) -> None:
+        """Carry messages down the delay ladder, where the plugin has no delays of its own."""
+        if self.delays.is_native:
+            return
+        for bucket in BUCKETS_S:
+            subscription = await subscribe_mover(self.broker, bucket)
+            mover = Mover(self.broker, bucket, clock=self.clock, lease_s=self.capabilities.lease_s)
+            self.spawn(mover.run(subscription))
+
+    async def stop_consumers(self, grace_s: float) -> None:
+        """Drain all subscribers at the same time; bounded by ``grace_s`` and the closing limits."""
+        async with asyncio.TaskGroup() as group:
+            for consumer in self.consumers.values():
+                group.create_task(consumer.stop(grace_s))
+
+    def force(self) -> None:
+        """Cancel all running handlers now."""
+        for consumer in self.consumers.values():
+            consumer.cancel()
+
+    async def aclose(self) -> None:
+        """Flush what was accepted, close the Broker, end every task. Bounded; never raises."""
+        if hasattr(self, "publisher"):
+            self.publisher.close()
+            async with within(CLOSE_S):
+                await self.publisher.flush()
+        async with within(CLOSE_S):
+            await self.broker.aclose(timeout_s=CLOSE_S)
+        await self._host.aclose(limit_s=CLOSE_S)
+        for pool in self._threads:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def spawn(
+        self, work: Coroutine[Any, Any, None], context: Context | None = None, /
+    ) -> asyncio.Task[None]:
+        """Start a task that ends with the engine."""
+        return self._host.spawn(work, context)
+
+    def tell(self, event: AppEvent, /) -> None:
+        """Tell the application."""
+        self._tell(event)
+
+    def executor(self, spec: SubscriberSpec) -> Executor:
+        """Threads for one subscriber's plain function: as many as its concurrency."""
+        override = self._settings.subscribers.get(spec.name)
+        size = (override.concurrency if override else None) or spec.concurrency
+        pool = ThreadPoolExecutor(size, thread_name_prefix=f"anymq-{spec.name}")
+        self._threads.append(pool)
+        return pool
+
+    def settle_by_hand(self, name: str, delivery: Delivery, outcome: Outcome) -> None:
+        """Carry out an outcome that a handler with ``ack="manual"`` asked for."""
+        self.consumers[name].settle_by_hand(delivery, outcome)
+
+    async def _send_copies(
+        self, messages: Sequence[Message], timeout_s: float, /
+    ) -> Sequence[SendResult]:
+        return await self.publisher.send_now(messages, timeout_s)
+
+    def _heard(self, event: BackendEvent) -> None:
+        self._tell(event)
+
+    def _crashed(self, error: Exception) -> None:
+        self._tell(HookFailed("background task", f"{type(error).__name__}: {error}"))
+
+
+def topology_of(topics: Mapping[str, TopicSpec], subscribers: Sequence[SubscriberSpec]) -> Topology:
+    """Topics as declared, those that are only subscribed, and every named group."""
+    declared = dict(topics)
+    groups: list[GroupSpec] = []
+    for spec in subscribers:
+        for topic in spec.topics:
+            if not is_pattern(topic):
+                declared.setdefault(topic, TopicSpec(topic))
+            if spec.group is not None:
+                groups.append(GroupSpec(topic, spec.group, spec.order))
+    return Topology(tuple(declared.values()), tuple(groups))

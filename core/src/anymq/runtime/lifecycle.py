@@ -1,0 +1,215 @@
+"""Lifecycle: the states of an App, and the way from one to the next."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, TypeVar
+
+from anymq.abc import Health
+from anymq.errors import AnyMQError, BackendUnavailable, ClosedError, InvalidState
+from anymq.events import AppEvent, ConsumerStopped
+from anymq.portable.dead_letters import DeadLetters
+from anymq.portable.outbound import Outbound
+from anymq.portable.plan import ErrorHook
+from anymq.portable.requests import Requests
+from anymq.runtime.assembly import Assembly, assemble, make_engine
+from anymq.runtime.checks import run_checks
+from anymq.runtime.engine import Engine
+from anymq.runtime.health import AppHealth, combine
+from anymq.runtime.parts import AppParts
+from anymq.runtime.task_host import TaskHost
+from anymq.support.backoff import Backoff
+
+if TYPE_CHECKING:
+    from anymq.app import App
+
+__all__ = ["Lifecycle"]
+
+CLOSE_S = 10.0
+NativeT = TypeVar("NativeT")
+
+
+class Lifecycle:
+    """new → starting → running → stopping → stopped (→ starting …) → closed."""
+
+    def __init__(self, app: App, parts: AppParts, error_hooks: list[ErrorHook]) -> None:
+        self.state = "new"
+        self._app = app
+        self._parts = parts
+        self._error_hooks = error_hooks
+        self._engine: Engine | None = None
+        self._assembly: Assembly | None = None
+        self._stack = AsyncExitStack()
+        self._connecting = TaskHost(self._connect_failed)
+        self._failed: asyncio.Future[Exception] | None = None
+        self._stopping: asyncio.Future[None] | None = None
+        parts.event_hooks.insert(0, self._watch)
+
+    @property
+    def engine(self) -> Engine:
+        """The open engine. Raises InvalidState, ClosedError."""
+        if self._engine is None:
+            raise self._not_running()
+        return self._engine
+
+    @property
+    def outgoing(self) -> Outbound:
+        """The way out. Raises InvalidState, ClosedError, BackendUnavailable (not connected yet)."""
+        if self._assembly is None:
+            raise self._not_running()
+        return self._assembly.outgoing
+
+    @property
+    def requests(self) -> Requests:
+        """Requests that wait for replies. Raises as ``outgoing``."""
+        if self._assembly is None:
+            raise self._not_running()
+        return self._assembly.requests
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """Management of dead letters. Raises as ``outgoing``."""
+        if self._assembly is None:
+            raise self._not_running()
+        return self._assembly.dead_letters
+
+    async def start(self, *, consume: bool, background: bool | None) -> None:
+        if self.state == "closed":
+            raise ClosedError("this application is closed: make a new App")
+        if self.state not in ("new", "stopped"):
+            raise InvalidState(f"the application is {self.state}: it cannot be started")
+        self.state = "starting"
+        self._failed = asyncio.get_running_loop().create_future()
+        try:
+            settings = self._parts.resolve_settings()
+            self._parts.resolve_target()
+            if background or (background is None and settings.connect == "background"):
+                await self._start_in_background(consume)
+            else:
+                await self._connect(consume, settings.connect_wait_s)
+        except BaseException:
+            await self._tear_down(0.0)
+            self.state = "stopped"
+            raise
+        self.state = "running"
+
+    async def stop(self, grace_s: float | None) -> None:
+        if self._stopping is not None:
+            await asyncio.shield(self._stopping)
+            return
+        if self.state == "closed":
+            raise ClosedError("this application is closed")
+        if self.state != "running":
+            raise InvalidState(f"the application is {self.state}: it cannot be stopped")
+        self.state = "stopping"
+        self._stopping = asyncio.get_running_loop().create_future()
+        try:
+            limit = self._parts.resolve_settings().grace_s if grace_s is None else grace_s
+            await self._tear_down(limit)
+        finally:
+            self.state = "stopped"
+            self._stopping.set_result(None)
+            self._stopping = None
+
+    async def close(self, grace_s: float | None) -> None:
+        if self._stopping is not None:
+            await asyncio.shield(self._stopping)
+        elif self.state == "running":
+            await self.stop(grace_s)
+        self.state = "closed"
+
+    def force(self) -> None:
+        if self._engine is not None:
+            self._engine.force()
+
+    async def health(self) -> AppHealth:
+        checks = await run_checks(self._parts.health_checks)
+        engine, subscribers = self._engine, dict[str, str]()
+        if engine is None or self._assembly is None:
+            backend = Health("down", f"the application is {self.state}, not connected")
+        else:
+            backend = await _backend_health(engine)
+            subscribers = self._assembly.subscriber_states(engine)
+        return combine(self.state, backend, subscribers, checks)
+
+    async def wait_failed(self) -> Exception:
+        if self._failed is None:
+            raise self._not_running()
+        return await asyncio.shield(self._failed)
+
+    def native(self, kind: type[NativeT]) -> NativeT | None:
+        broker = self.engine.broker
+        if isinstance(broker, kind):
+            return broker
+        found = getattr(broker, "native", None)
+        return found(kind) if callable(found) else None
+
+    async def _start_in_background(self, consume: bool) -> None:
+        await self._connecting.open()
+        self._connecting.spawn(self._connect(consume, float("inf")))
+
+    def _connect_failed(self, error: Exception) -> None:
+        """Nobody awaits a start in the background: told by event and health."""
+        self._app.tell(ConsumerStopped("start", f"{type(error).__name__}: {error}"))
+
+    async def _connect(self, consume: bool, limit_s: float) -> None:
+        """Try until it is open or the time is up; only what is transient is tried again."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + limit_s
+        backoff = Backoff(first_s=0.1, max_s=5.0)
+        while True:
+            try:
+                await self._open(consume)
+                return
+            except BackendUnavailable:
+                delay = backoff.next_s()
+                if loop.time() + delay > until:
+                    raise
+            await asyncio.sleep(delay)
+
+    async def _open(self, consume: bool) -> None:
+        engine = make_engine(self._app, self._parts)
+        await engine.open()
+        self._engine = engine
+        try:
+            state = None
+            if self._parts.lifespan is not None:
+                state = await self._stack.enter_async_context(self._parts.lifespan(self._app))
+            self._assembly = await assemble(
+                self._app, self._parts, engine, state, self._error_hooks, consume=consume
+            )
+        except BaseException:
+            await self._tear_down(0.0)
+            raise
+
+    async def _tear_down(self, grace_s: float) -> None:
+        await self._connecting.aclose(limit_s=CLOSE_S)
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.stop_consumers(grace_s)
+            self._assembly = None
+            await engine.aclose()
+        self._assembly = None
+        await self._stack.aclose()
+
+    def _watch(self, event: AppEvent) -> None:
+        if isinstance(event, ConsumerStopped) and self._failed and not self._failed.done():
+            self._failed.set_result(RuntimeError(f"{event.subscriber}: {event.error}"))
+
+    def _not_running(self) -> AnyMQError:
+        if self.state == "closed":
+            return ClosedError("this application is closed")
+        if self.state == "running":
+            return BackendUnavailable("not connected yet (it was started in the background)")
+        return InvalidState(
+            f"the application is {self.state}: use 'async with app', or 'await app.start()' first"
+        )
+
+
+async def _backend_health(engine: Engine) -> Health:
+    try:
+        async with asyncio.timeout(2.5):
+            return await engine.broker.health()
+    except Exception as error:  # noqa: BLE001 - health never raises, whatever a plugin does
+        return Health("down", f"health check failed: {type(error).__name__}")
