@@ -1,0 +1,60 @@
+"""The machine-wide lock of tests and benchmarks that measure time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["LOCK", "hold"]
+
+LOCK = Path(tempfile.gettempdir()) / "anymq-exclusive.lock"
+STEP_S = 0.1
+
+
+@contextmanager
+def hold(path: Path = LOCK, *, wait_s: float) -> Iterator[bool]:
+    """Hold the lock for a block; yields whether it was had within `wait_s` seconds.
+
+    Nothing is locked where the lock was inherited, as under `flock LOCK COMMAND`.
+    """
+    if _is_inherited(path):
+        yield True
+        return
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        yield _lock(descriptor, wait_s)
+    finally:
+        os.close(descriptor)  # which also lets go of the lock
+
+
+def _lock(descriptor: int, wait_s: float) -> bool:
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(STEP_S)  # flock has no time limit of its own
+        else:
+            return True
+
+
+def _is_inherited(path: Path) -> bool:
+    """Whether this process holds the file open already: only whoever started it can have."""
+    folder = Path("/proc/self/fd")
+    if not folder.exists():
+        return False
+    return any(_target(entry) == str(path) for entry in folder.iterdir())
+
+
+def _target(entry: Path) -> str:
+    try:
+        return os.readlink(entry)
+    except FileNotFoundError:  # the descriptor that listed the folder
+        return ""

@@ -1,0 +1,98 @@
+"""The real servers of a test session: found, or started once and stopped at its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["NAMES", "Servers", "explain", "exports"]
+
+NAMES = ("redis", "rabbitmq", "kafka", "postgres")
+SERVICES = Path(__file__).resolve().parent.parent / "tools" / "services"
+UP_S = 1200
+"""A first start fetches packages; later ones take seconds."""
+CALL_S = 120
+
+
+@dataclass(slots=True)
+class Servers:
+    """Which servers this session has, and why it lacks the others.
+
+    `ANYMQ_TEST_<NAME>_URL` in the environment names a server of the user's; every other one comes
+    from tools/services, which also finds those that run already. What `start` found is put into
+    the environment, where the tests read it.
+    """
+
+    tell: Callable[[str], object]
+    """Takes one line of progress."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """Name to reason."""
+    _started: list[str] = field(default_factory=list)
+
+    def start(self, names: Iterable[str]) -> None:
+        """Bring up the named servers; blocks for at most UP_S. What fails lands in `missing`."""
+        wanted = [name for name in NAMES if name in set(names)]
+        if not wanted:
+            return
+        idle = self._stopped(wanted)
+        said = self._up(wanted)
+        found = exports(_services("env", *wanted))
+        os.environ.update(found)
+        for name in wanted:
+            if f"ANYMQ_TEST_{name.upper()}_URL" not in found:
+                self.missing[name] = explain(name, said)
+            elif name in idle:
+                self._started.append(name)
+
+    def stop(self) -> None:
+        """Stop the servers that `start` started; leave alone those that ran before."""
+        if self._started:
+            _services("down", *self._started)
+            self._started.clear()
+
+    def _stopped(self, names: list[str]) -> set[str]:
+        lines = json.loads(_services("status", "--json", *names))
+        return {line["name"] for line in lines if line["state"] == "stopped"}
+
+    def _up(self, names: list[str]) -> list[str]:
+        said = []
+        with subprocess.Popen(
+            [sys.executable, SERVICES, "up", *names],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                said.append(line.rstrip())
+                self.tell(said[-1])
+            process.wait(UP_S)
+        return said
+
+
+def exports(text: str) -> dict[str, str]:
+    """Return the variables of shell lines `export NAME=VALUE`."""
+    words = shlex.split(text)
+    return dict(word.split("=", 1) for word in words if word != "export")
+
+
+def explain(name: str, said: list[str]) -> str:
+    """Return the last word of tools/services about a server, without its name."""
+    about = [line.removeprefix(name).strip() for line in said if line.startswith(name)]
+    return about[-1] if about else "tools/services said nothing about it"
+
+
+def _services(*arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, SERVICES, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=CALL_S,
+    ).stdout
