@@ -18,6 +18,7 @@ from annotated_types import Gt
 from pydantic import AnyUrl, BaseModel, ConfigDict, Field, field_validator
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
+import anymq
 from anymq.codecs import Codec, JsonCodec, MsgpackCodec, StdlibJsonCodec
 from anymq.codecs.annotations import survey
 from anymq.errors import ConfigError, DecodeError
@@ -275,7 +276,10 @@ def test_survey_walks_aliases_and_cycles() -> None:
 def test_pydantic_is_loaded_for_those_who_use_it() -> None:
     """Neither pydantic nor cryptography is imported for a dataclass read from JSON."""
     program = (
-        "import sys, dataclasses, anymq.codecs as c, anymq.cloudevents\n"
+        "import sys, types, dataclasses\n"
+        "sys.modules['anymq'] = package = types.ModuleType('anymq')\n"  # without its __init__
+        f"package.__path__ = {anymq.__path__!r}\n"
+        "import anymq.codecs as c, anymq.cloudevents\n"
         "D = dataclasses.make_dataclass('D', [('n', int)])\n"
         "codec = c.codec_by_name('json')\n"
         "assert codec.decoder(D)(codec.encode(D(1))) == D(1)\n"

@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 
 from anymq.message import Message
 
-__all__ = ["CONTENT_TYPE_HEADER", "PREFIX", "attributes_of", "content_type_header", "from_headers"]
+__all__ = [
+    "CONTENT_TYPE_HEADER",
+    "PREFIX",
+    "attributes_of",
+    "content_type_header",
+    "from_headers",
+    "without_attributes",
+]
 
 PREFIX = "ce_"
 """Of the headers we write: that of the Kafka binding, on every backend."""
@@ -58,6 +65,12 @@ def from_headers(headers: Mapping[str, str]) -> dict[str, str]:
     if attributes and content_type is not None:
         attributes["datacontenttype"] = content_type
     return attributes
+
+
+def without_attributes(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that are none of an event's attributes: beside a structured event, those would
+    make readers take it for a binary one."""
+    return {name: value for name, value in headers.items() if not _HEADER.fullmatch(name)}
 
 
 def content_type_header(headers: Mapping[str, str]) -> str | None:

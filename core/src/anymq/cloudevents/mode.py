@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal, get_args
 
-from anymq.cloudevents.attributes import CONTENT_TYPE_HEADER, PREFIX, content_type_header
+from anymq.cloudevents.attributes import (
+    CONTENT_TYPE_HEADER,
+    PREFIX,
+    content_type_header,
+    without_attributes,
+)
 from anymq.cloudevents.binary import to_binary
 from anymq.cloudevents.structured import CLOUDEVENT_TYPE, from_structured, to_structured
 from anymq.codecs.codec import media_type
@@ -48,7 +53,7 @@ class CloudEventsMode:
             message,
             body=to_structured(message, self.source),
             content_type=CLOUDEVENT_TYPE,
-            headers={**message.headers, CONTENT_TYPE_HEADER: CLOUDEVENT_TYPE},
+            headers=without_attributes(message.headers) | {CONTENT_TYPE_HEADER: CLOUDEVENT_TYPE},
         )
 
     def unwrap(self, message: Message, *, is_sealed: bool = False) -> Message:

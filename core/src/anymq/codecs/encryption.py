@@ -39,7 +39,7 @@ _OPENED_DATA_KEYS = 1024
 class _DataKey:
     cipher: AESGCM
     wrapped: str
-    messages_left: int = _MESSAGES_PER_DATA_KEY
+    messages_left: int
 
 
 class EncryptedSeal(Seal):
@@ -52,12 +52,14 @@ class EncryptedSeal(Seal):
 
     name: ClassVar[str] = "encrypted"
 
-    def __init__(self, keys: Keyring) -> None:
+    def __init__(self, keys: Keyring, *, messages_per_key: int = _MESSAGES_PER_DATA_KEY) -> None:
+        """Take the keys, and after how many messages to make the next data key."""
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives import keywrap
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self._keys = keys
+        self._messages_per_key = messages_per_key
         self._cipher_of = AESGCM
         self._keywrap = keywrap
         self._invalid_tag = InvalidTag
@@ -118,7 +120,11 @@ class EncryptedSeal(Seal):
     def _new_data_key(self) -> _DataKey:
         key = os.urandom(KEY_SIZE_BYTES)
         wrapped = self._keywrap.aes_key_wrap(self._keys.primary_key, key)
-        return _DataKey(self._cipher_of(key), base64.b64encode(wrapped).decode())
+        return _DataKey(
+            cipher=self._cipher_of(key),
+            wrapped=base64.b64encode(wrapped).decode(),
+            messages_left=self._messages_per_key,
+        )
 
     def _unwrap(self, key_id: str, wrapped: str) -> AESGCM | None:
         try:

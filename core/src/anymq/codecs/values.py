@@ -6,9 +6,13 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from typing import Any, Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 from anymq.errors import PublishRejected
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 __all__ = ["ENCODED", "refusal", "refuse_non_finite", "to_plain"]
 
@@ -25,16 +29,23 @@ def to_plain(mode: Literal["json", "python"]) -> Callable[[Any], Any]:
     """
 
     def plain(value: Any) -> Any:
-        from pydantic import BaseModel
-        from pydantic_core import to_jsonable_python
-
         if isinstance(value, tuple | frozenset):  # asked only where it is the key of a dict
             raise TypeError
-        if isinstance(value, BaseModel):
+        base_model, take_apart = _pydantic()
+        if isinstance(value, base_model):
             return value.model_dump(mode=mode, by_alias=True)
-        return to_jsonable_python(value, by_alias=True)
+        return take_apart(value, by_alias=True)
 
     return plain
+
+
+@lru_cache(maxsize=1)
+def _pydantic() -> tuple[type[BaseModel], Callable[..., Any]]:
+    """pydantic's part in it, imported by the first value that needs it."""
+    from pydantic import BaseModel
+    from pydantic_core import to_jsonable_python
+
+    return BaseModel, to_jsonable_python
 
 
 def refuse_non_finite(plain: Any) -> None:
