@@ -1,1 +1,5 @@
-"""AnyMQ on Apache Kafka."""
+"""AnyMQ on Apache Kafka. Importing it loads no client library."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -1,0 +1,53 @@
+"""What Kafka gives, before and after a cluster was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from anymq.capabilities import Capabilities, Durability, Feature, Support
+from anymq_kafka.options import KafkaOptions
+
+__all__ = ["HANDLES", "capabilities_of"]
+
+_NATIVE = (
+    "persistent",
+    "publisher_confirms",
+    "consumer_groups",
+    "anonymous_subscription",
+    "pause_resume",
+    "order_by_key",
+    "replay",
+    "seek",
+)
+_EMULATED = (
+    "dead_letters",
+    "request_reply",
+    "release",
+    "delayed_retry",
+    "delayed_delivery",
+    "priority",
+    "ttl",
+    "wildcard_subscribe",
+    "delivery_count",
+)
+HANDLES: frozenset[Feature] = frozenset({"order_by_key"})
+"""A partition has one owner; everything else is core's, over the companions."""
+
+
+def capabilities_of(
+    options: KafkaOptions,
+    *,
+    server: str = "Apache Kafka",
+    durability: Durability = Durability.PROCESS_CRASH,
+    facts: Mapping[str, str] | None = None,
+) -> Capabilities:
+    """Kafka syncs nothing to disk by itself: one node survives a crash of processes only."""
+    return Capabilities(
+        support=dict.fromkeys(_NATIVE, Support.NATIVE) | dict.fromkeys(_EMULATED, Support.EMULATED),
+        handles=HANDLES,
+        durability=durability,
+        server=server,
+        max_message_bytes=options.max_message_bytes,
+        max_batch=1000,
+        options=facts or {},
+    )

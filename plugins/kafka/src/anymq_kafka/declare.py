@@ -1,0 +1,147 @@
+"""Declaring: topics with their companions, and groups that begin at their declaration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions, NewTopic
+
+from anymq.errors import AnyMQError, BackendUnavailable, TopologyError
+from anymq_kafka.directory import TopicDirectory, answer
+from anymq_kafka.offsets import FIRST, LAST, GroupOffsets, Partition
+
+__all__ = ["GroupPlan", "TopicMaker", "TopicPlan", "start_group"]
+
+_PAUSE_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """One physical topic as it should be."""
+
+    name: str
+    partitions: int = 1
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """One group: it begins at the end of ``topic``, and at the beginning of its companions."""
+
+    group_id: str
+    topic: str
+
+
+class TopicMaker:
+    """Makes and checks topics."""
+
+    def __init__(
+        self, admin: AdminClient, directory: TopicDirectory, *, replication_factor: int
+    ) -> None:
+        self._admin = admin
+        self._directory = directory
+        self._replication_factor = replication_factor
+
+    async def differences(self, plans: Iterable[TopicPlan], *, timeout_s: float) -> list[str]:
+        """What is not as planned, for people; empty if all is well."""
+        found: list[str] = []
+        wanted = list(plans)
+        there = await self._directory.describe((p.name for p in wanted), timeout_s=timeout_s)
+        for plan in wanted:
+            if plan.name not in there:
+                found.append(f"topic {plan.name!r} does not exist")
+            elif (count := len(there[plan.name].partitions)) != plan.partitions:
+                found.append(f"topic {plan.name!r} has {count} partitions, not {plan.partitions}")
+        return found
+
+    async def make(self, plans: Iterable[TopicPlan], *, timeout_s: float) -> set[str]:
+        """Create what is missing and return its names once the cluster serves it.
+
+        Raises TopologyError where an existing topic has another number of partitions.
+        """
+        wanted = {plan.name: plan for plan in plans}
+        there = await self._directory.describe(wanted, timeout_s=timeout_s)
+        missing = [plan for name, plan in wanted.items() if name not in there]
+        await self._create(missing, timeout_s)
+        await self._served({plan.name for plan in missing}, timeout_s)
+        different = await self.differences(wanted.values(), timeout_s=timeout_s)
+        if different:
+            raise TopologyError("; ".join(different))
+        return {plan.name for plan in missing}
+
+    async def grow(self, name: str, partitions: int, *, timeout_s: float) -> None:
+        """Add partitions to a topic."""
+        futures = self._admin.create_partitions(
+            [NewPartitions(name, partitions)], request_timeout=timeout_s
+        )
+        await answer(futures[name], f"add partitions to {name!r}", timeout_s=timeout_s)
+        await self._served({name}, timeout_s)
+
+    async def _create(self, plans: Iterable[TopicPlan], timeout_s: float) -> None:
+        topics = [
+            NewTopic(
+                plan.name,
+                num_partitions=plan.partitions,
+                replication_factor=self._replication_factor,
+                config=dict(plan.config),
+            )
+            for plan in plans
+        ]
+        if not topics:
+            return
+        for name, future in self._admin.create_topics(
+            topics, operation_timeout=timeout_s, request_timeout=timeout_s
+        ).items():
+            try:
+                await answer(future, f"create topic {name!r}", timeout_s=timeout_s)
+            except AnyMQError as error:
+                if not _is_there_already(error):
+                    raise
+
+    async def _served(self, names: set[str], timeout_s: float) -> None:
+        """Wait until every partition of new topics has a leader."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while names:
+                    there = await self._directory.describe(names, timeout_s=timeout_s)
+                    names = {
+                        name
+                        for name in names
+                        if name not in there
+                        or any(p.leader is None for p in there[name].partitions)
+                    }
+                    if names:
+                        await asyncio.sleep(_PAUSE_S)
+        except TimeoutError as error:
+            raise BackendUnavailable(f"topics {sorted(names)} have no leader yet") from error
+
+
+async def start_group(
+    plan: GroupPlan, partitions: Iterable[Partition], offsets: GroupOffsets, *, timeout_s: float
+) -> None:
+    """Commit where a group begins in partitions without a commit; renew the rest as they are.
+
+    The ends are read before the commits: a process that finds no commit then writes an end that is
+    older than any other's declaration, so nothing sent after one is ever skipped. A group with
+    members renews itself and is left alone.
+    """
+    wanted = list(partitions)
+    main = [at for at in wanted if at[0] == plan.topic]
+    ends = await offsets.ends(main, LAST, timeout_s=timeout_s)
+    begins = await offsets.ends(wanted, FIRST, timeout_s=timeout_s)
+    there = await offsets.committed(plan.group_id, timeout_s=timeout_s)
+    if there.keys().isdisjoint(main):
+        begins |= ends  # a new group; in an old one, a partition without a commit is a new one
+    await offsets.commit(plan.group_id, begins | there, timeout_s=timeout_s)
+
+
+def _is_there_already(error: AnyMQError) -> bool:
+    cause = error.__cause__
+    return (
+        isinstance(cause, KafkaException)
+        and cause.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS
+    )

@@ -1,0 +1,84 @@
+"""What the cluster says of consumer groups: which there are, who is in them, how far they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from anymq.errors import AnyMQError, Busy
+from anymq_kafka.directory import answer
+from anymq_kafka.errors import is_missing
+
+__all__ = ["GroupAdmin"]
+
+
+class GroupAdmin:
+    """Every call is bounded by ``timeout_s`` and raises BackendUnavailable, AccessDenied."""
+
+    def __init__(self, admin: AdminClient, *, timeout_s: float) -> None:
+        self._admin = admin
+        self._timeout_s = timeout_s
+
+    async def ids(self) -> list[str]:
+        """Every group of the cluster."""
+        found = await answer(
+            self._admin.list_consumer_groups(request_timeout=self._timeout_s),
+            "list groups",
+            timeout_s=self._timeout_s,
+        )
+        return [listing.group_id for listing in found.valid or ()]
+
+    async def members(self, group_ids: Sequence[str]) -> dict[str, int]:
+        """How many members each group has; 0 for groups that do not exist."""
+        if not group_ids:
+            return {}
+        futures = self._admin.describe_consumer_groups(
+            list(group_ids), request_timeout=self._timeout_s
+        )
+        found: dict[str, int] = {}
+        for group_id, future in futures.items():
+            try:
+                described = await answer(
+                    future, f"describe group {group_id!r}", timeout_s=self._timeout_s
+                )
+            except AnyMQError as error:
+                if not _is_missing(error):
+                    raise
+                found[group_id] = 0
+            else:
+                found[group_id] = len(described.members or ())
+        return found
+
+    async def require_empty(self, group_id: str) -> None:
+        """Raise Busy while a group has members."""
+        count = (await self.members([group_id]))[group_id]
+        if count:
+            raise Busy(f"group {group_id!r} has {count} member(s)")
+
+    async def delete(self, group_id: str) -> None:
+        """Delete a group with its commits; no error if there is none."""
+        futures = self._admin.delete_consumer_groups([group_id], request_timeout=self._timeout_s)
+        try:
+            await answer(futures[group_id], f"delete group {group_id!r}", timeout_s=self._timeout_s)
+        except AnyMQError as error:
+            if not _is_missing(error):
+                raise
+
+    async def delete_topics(self, topics: Sequence[str]) -> None:
+        """Delete topics; no error for those that do not exist."""
+        futures = self._admin.delete_topics(
+            list(topics), operation_timeout=self._timeout_s, request_timeout=self._timeout_s
+        )
+        for name, future in futures.items():
+            try:
+                await answer(future, f"delete topic {name!r}", timeout_s=self._timeout_s)
+            except AnyMQError as error:
+                if not _is_missing(error):
+                    raise
+
+
+def _is_missing(error: AnyMQError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, KafkaException) and is_missing(cause.args[0])

@@ -1,0 +1,186 @@
+"""A member of a consumer group: shares its partitions, and commits what is settled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from queue import Empty, SimpleQueue
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_INVALID,
+    OFFSET_STORED,
+    Consumer,
+    KafkaException,
+    TopicPartition,
+)
+
+from anymq.message import Lane
+from anymq.support.thread_bridge import ThreadBridge
+from anymq_kafka.client_config import Properties
+from anymq_kafka.commit_note import CommitNote
+from anymq_kafka.errors import LOST_MEMBERSHIP
+from anymq_kafka.member import InHand, Member, MemberSink
+from anymq_kafka.partition import OwnedPartition
+
+__all__ = ["GroupMember"]
+
+_ASK_S = 5.0
+"""For what is asked of the server while partitions are assigned."""
+_AGAIN_S = 0.1
+"""Between two tries of a commit."""
+_NO_END = 1 << 63
+
+
+class GroupMember(Member):
+    """Subscribes to a topic and its group's retry companion, with incremental rebalancing."""
+
+    def __init__(
+        self,
+        properties: Properties,
+        *,
+        name: str,
+        bridge: ThreadBridge,
+        prefetch: int,
+        sink: MemberSink,
+        lanes: dict[str, Lane],
+        grace_s: float,
+    ) -> None:
+        """``lanes``: the physical topics to read; ``grace_s``: on revocation, for settling."""
+        super().__init__(properties, name=name, bridge=bridge, prefetch=prefetch, sink=sink)
+        self._lanes = lanes
+        self._grace_s = grace_s
+        # Settled but not committed when it died, besides what was unsettled.
+        self._window = 2 * prefetch
+        self._next_try = 0.0
+
+    def begin(self, consumer: Consumer) -> None:
+        consumer.subscribe(
+            list(self._lanes),
+            on_assign=self._assigned,
+            on_revoke=self._revoked,
+            on_lost=self._lost,
+        )
+
+    def tick(self, consumer: Consumer) -> None:
+        if time.monotonic() >= self._next_try:
+            self._commit(consumer, self._dirty())
+        self.resolve()
+
+    def finish(self, consumer: Consumer) -> None:
+        """Commit; closing the consumer then revokes, which commits how orderly it ended."""
+        self._commit(consumer, self._dirty())
+        self.resolve()
+
+    def _dirty(self) -> list[OwnedPartition]:
+        return [p for p in self.partitions.values() if p.is_dirty and p.can_commit]
+
+    def _commit(self, consumer: Consumer, partitions: Sequence[OwnedPartition]) -> None:
+        """Commit what these are at; those that are confirmed are clean, the rest stays dirty."""
+        if self._commit_at(consumer, partitions, [partition.commit() for partition in partitions]):
+            self._next_try = time.monotonic() + _AGAIN_S
+
+    def _commit_at(
+        self,
+        consumer: Consumer,
+        partitions: Sequence[OwnedPartition],
+        offsets: list[TopicPartition],
+    ) -> bool:
+        """Whether any of them has to be tried again."""
+        if not offsets:
+            return False
+        try:
+            answers = consumer.commit(offsets=offsets, asynchronous=False) or []
+        except KafkaException as error:
+            if error.args[0].code() in LOST_MEMBERSHIP:
+                self.forsake(partitions, None)
+            return True
+        failed = {(at.topic, at.partition) for at in answers if at.error is not None}
+        for partition in partitions:
+            partition.is_dirty = (partition.physical, partition.number) in failed
+        return bool(failed)
+
+    def _assigned(self, consumer: Consumer, wanted: list[TopicPartition]) -> None:
+        committed = self._committed(consumer, wanted)
+        self.own([self._owned(consumer, at) for at in committed])
+        consumer.incremental_assign(
+            [TopicPartition(at.topic, at.partition, at.offset) for at in committed]
+        )
+        self.keep_paused(consumer, wanted)
+
+    def _committed(self, consumer: Consumer, wanted: list[TopicPartition]) -> list[TopicPartition]:
+        """Where the partitions are, with the notes; where that is not known, the library asks."""
+        try:
+            found = consumer.committed(wanted, timeout=_ASK_S) if wanted else []
+        except KafkaException:
+            return [TopicPartition(at.topic, at.partition, OFFSET_STORED) for at in wanted]
+        for at in found:
+            if at.error is not None:
+                at.offset = OFFSET_STORED
+            elif at.offset == OFFSET_INVALID:
+                at.offset = OFFSET_BEGINNING  # younger than the group: nothing of it is missed
+        return found
+
+    def _owned(self, consumer: Consumer, at: TopicPartition) -> OwnedPartition:
+        position = at.offset if at.offset >= 0 else None
+        note = CommitNote.decode(at.metadata, at.offset) if position is not None else CommitNote()
+        return OwnedPartition(
+            at.topic,
+            at.partition,
+            self._lanes[at.topic],
+            position=position,
+            note=note,
+            end=self._end_of(consumer, at) if note.window else 0,
+            window=self._window,
+        )
+
+    def _end_of(self, consumer: Consumer, at: TopicPartition) -> int:
+        """Records from here on cannot have been delivered before."""
+        try:
+            found = consumer.get_watermark_offsets(at, timeout=_ASK_S)
+        except KafkaException:
+            found = None
+        return _NO_END if found is None else found[1]
+
+    def _revoked(self, consumer: Consumer, wanted: list[TopicPartition]) -> None:
+        partitions = [p for at in wanted if (p := self.partitions.get((at.topic, at.partition)))]
+        held = self._drain(consumer, partitions)
+        self.disown(wanted)
+        known = [partition for partition in partitions if partition.can_commit]
+        left = [
+            partition.commit(in_hand=sum(partition is p and o in p.prefix for p, o in held))
+            for partition in known
+        ]
+        self._commit_at(consumer, known, left)
+        self.resolve()
+        self.forsake(partitions, "the partition went to another consumer before the commit")
+        consumer.incremental_unassign(wanted)
+
+    def _lost(self, consumer: Consumer, wanted: list[TopicPartition]) -> None:
+        partitions = self.disown(wanted)
+        self.bridge.call(self.sink.leaving, partitions, None)
+        self.forsake(partitions, None)
+        consumer.incremental_unassign(wanted)
+
+    def _drain(self, consumer: Consumer, partitions: Sequence[OwnedPartition]) -> InHand:
+        """Let the loop know, and settle for a moment; what was in hand when it was told."""
+        if not partitions:
+            return []
+        replies: SimpleQueue[InHand] = SimpleQueue()
+        self.bridge.call(self.sink.leaving, partitions, replies.put)
+        until = time.monotonic() + (0.0 if self.is_stopping else self._grace_s)
+        held = _reply(replies, partitions, until)
+        while any(offset in p.prefix for p, offset in held) and time.monotonic() < until:
+            self.wait(_AGAIN_S)
+            self.run_commands(consumer)
+        self.run_commands(consumer)
+        return held
+
+
+def _reply(
+    replies: SimpleQueue[InHand], partitions: Sequence[OwnedPartition], until: float
+) -> InHand:
+    try:
+        return replies.get(timeout=max(until - time.monotonic(), _AGAIN_S))
+    except Empty:  # the loop is busy: take it that all of it is in hand
+        return [(p, offset) for p in partitions for offset in p.prefix.holes(_NO_END)]

@@ -1,0 +1,157 @@
+"""What a Broker and a Stream have in common: the clients of one application role."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from anymq.abc import BackendContext, BackendEvent, EventSink, Health
+from anymq.capabilities import Capabilities
+from anymq.errors import AccessDenied, AnyMQError, BackendUnavailable, ClosedError, InvalidState
+from anymq.outcome import Rejected, SendResult, Unknown
+from anymq.support.thread_bridge import ThreadBridge
+from anymq_kafka.client_config import ClientConfig
+from anymq_kafka.cluster import look_at
+from anymq_kafka.declare import TopicMaker
+from anymq_kafka.directory import TopicDirectory
+from anymq_kafka.errors import error_of
+from anymq_kafka.names import Names
+from anymq_kafka.offsets import GroupOffsets
+from anymq_kafka.options import KafkaOptions
+from anymq_kafka.producer import ProducerThread
+from anymq_kafka.wire import OutRecord
+
+__all__ = ["Clients", "Link"]
+
+_HEALTH_S = 1.5
+_GIVE_UP_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The open clients, and what works with them."""
+
+    admin: AdminClient
+    bridge: ThreadBridge
+    producer: ProducerThread
+    directory: TopicDirectory
+    offsets: GroupOffsets
+    topics: TopicMaker
+
+
+class Link:
+    """Owns the admin client and the producer; consumers belong to who opens them."""
+
+    def __init__(self, options: KafkaOptions, context: BackendContext) -> None:
+        self.options = options
+        self.names = Names(options, context)
+        self.config = ClientConfig(options, context)
+        self.client_id = context.client_id
+        self._events: EventSink = lambda _event: None
+        self._clients: Clients | None = None
+        self._denied = ""
+        self._is_closed = False
+        self._is_lost = False
+
+    @property
+    def clients(self) -> Clients:
+        """The open clients. Raises ClosedError after close, InvalidState before open."""
+        if self._is_closed:
+            raise ClosedError("this connection to Kafka is closed")
+        if self._clients is None:
+            raise InvalidState("this connection to Kafka is not open yet")
+        return self._clients
+
+    async def open(self, events: EventSink) -> Capabilities:
+        """Connect and look at the cluster. As ``Broker.open``."""
+        if self._clients is not None or self._is_closed:
+            raise InvalidState("this connection to Kafka was opened before")
+        clients = self._connect()
+        try:
+            capabilities = await self._look(clients.admin)
+            self._clients = clients
+        finally:
+            if self._clients is None:
+                await clients.producer.aclose(timeout_s=_GIVE_UP_S)
+        self._events = events
+        events(BackendEvent("connected", capabilities.server))
+        return capabilities
+
+    async def health(self) -> Health:
+        """As ``Broker.health``."""
+        try:
+            found = await look_at(self.clients.admin, self.options, timeout_s=_HEALTH_S)
+        except AnyMQError as error:
+            return Health("down", str(error))
+        return Health("degraded" if self._is_lost else "up", found.server, dict(found.options))
+
+    async def send(self, records: Sequence[OutRecord], *, timeout_s: float) -> list[SendResult]:
+        """Produce to topics that exist; the others are rejected. As ``Broker.send``."""
+        clients = self.clients
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_s
+        try:
+            missing = await clients.directory.missing(
+                {record.topic for record in records}, timeout_s=timeout_s
+            )
+        except AccessDenied as error:
+            return [Rejected("denied", str(error))] * len(records)
+        except AnyMQError as error:
+            return [Unknown(str(error))] * len(records)
+        wanted = [record for record in records if record.topic not in missing]
+        left_s = max(until - loop.time(), 0.0)
+        sent = iter(await clients.producer.send(wanted, timeout_s=left_s))
+        results: list[SendResult] = []
+        for record in records:
+            if record.topic in missing:
+                results.append(Rejected("not_found", f"topic {record.topic!r} is not declared"))
+                continue
+            result = next(sent)
+            if isinstance(result, Rejected) and result.code == "not_found":
+                clients.directory.forget(record.topic)
+            results.append(result)
+        return results
+
+    async def aclose(self, *, timeout_s: float) -> None:
+        """Flush and close. Idempotent; bounded."""
+        clients, self._clients = self._clients, None
+        self._is_closed = True
+        if clients is not None:
+            await clients.producer.aclose(timeout_s=timeout_s)
+
+    def _connect(self) -> Clients:
+        bridge = ThreadBridge(asyncio.get_running_loop())
+        try:
+            admin = AdminClient(self.config.admin())
+            producer = ProducerThread(
+                self.config.producer(),
+                name=f"{self.client_id}-kafka-producer",
+                bridge=bridge,
+                on_connection=self._note_connection,
+                on_denied=self._note_denied,
+            )
+        except KafkaException as error:
+            raise error_of(error, "options of kafka://") from error
+        producer.start()
+        directory = TopicDirectory(admin)
+        topics = TopicMaker(admin, directory, replication_factor=self.options.replication_factor)
+        return Clients(admin, bridge, producer, directory, GroupOffsets(admin), topics)
+
+    async def _look(self, admin: AdminClient) -> Capabilities:
+        try:
+            return await look_at(admin, self.options, timeout_s=self.options.connect_timeout_s)
+        except BackendUnavailable as error:
+            if self._denied:
+                raise AccessDenied(self._denied) from error
+            raise
+
+    def _note_denied(self, text: str) -> None:
+        self._denied = text
+
+    def _note_connection(self, is_up: bool, text: str) -> None:
+        self._is_lost = not is_up
+        self._events(BackendEvent("recovered" if is_up else "lost", text))

@@ -1,0 +1,129 @@
+"""One consumer of one subscription: which records it took, and which of them are settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Message as Native
+
+from anymq.support.thread_bridge import ThreadBridge
+from anymq_kafka.client_config import Properties
+from anymq_kafka.consumer_thread import ConsumerThread
+from anymq_kafka.offsets import Partition
+from anymq_kafka.partition import OwnedPartition
+from anymq_kafka.settling import SettleCall
+
+__all__ = ["Arrival", "InHand", "Member", "MemberSink"]
+
+Arrival = tuple[OwnedPartition, Native, int]
+"""A record, the partition it came from, and its count of deliveries."""
+InHand = list[tuple[OwnedPartition, int]]
+
+
+class MemberSink(Protocol):
+    """The subscription, as its members see it. Called on the loop."""
+
+    def arrived(self, member: Member, arrivals: Sequence[Arrival]) -> None:
+        """Records to hand out."""
+
+    def leaving(
+        self, partitions: Sequence[OwnedPartition], reply: Callable[[InHand], None] | None
+    ) -> None:
+        """Partitions go to another member: drop what waits, and reply with what is in hand."""
+
+    def left(self, partitions: Sequence[OwnedPartition]) -> None:
+        """They are gone: what is still in hand can no longer be settled."""
+
+    def suspects_missing(self) -> None:
+        """A topic may be gone."""
+
+    def ended(self, error: Exception | None) -> None:
+        """The thread ended; by this error, if it was not told to."""
+
+
+class Member(ConsumerThread):
+    """Keeps at most ``prefetch`` records unsettled."""
+
+    def __init__(
+        self,
+        properties: Properties,
+        *,
+        name: str,
+        bridge: ThreadBridge,
+        prefetch: int,
+        sink: MemberSink,
+    ) -> None:
+        super().__init__(properties, name=name, bridge=bridge, on_end=sink.ended)
+        self._prefetch = prefetch
+        self.sink = sink
+        self.partitions: dict[Partition, OwnedPartition] = {}
+        self._calls: list[SettleCall] = []
+        self._holds = False
+
+    def settle(self, items: Sequence[tuple[OwnedPartition, int]]) -> SettleCall:
+        """Begin to settle deliveries of this member. On the loop."""
+        call = SettleCall(items, self.bridge)
+        self.post(lambda _consumer: self._begin_call(call))
+        return call
+
+    def hold(self, holds: bool) -> None:
+        """Take nothing until told otherwise. On the loop."""
+
+        def set_it(_consumer: Consumer) -> None:
+            self._holds = holds
+
+        self.post(set_it)
+
+    # In the thread.
+
+    def room(self) -> int:
+        return 0 if self._holds else self._prefetch - self._unsettled()
+
+    def is_busy(self) -> bool:
+        return bool(self._calls) or self._unsettled() > 0
+
+    def take(self, records: Sequence[Native]) -> None:
+        arrivals: list[Arrival] = []
+        owned = self.partitions
+        for record in records:
+            partition = owned.get((record.topic() or "", record.partition() or 0))
+            if partition is None:
+                continue  # fetched before its revocation was told
+            count = partition.see(record.offset() or 0)
+            if count:
+                arrivals.append((partition, record, count))
+        if arrivals:
+            self.bridge.call(self.sink.arrived, self, arrivals)
+
+    def note_missing(self) -> None:
+        self.bridge.call(self.sink.suspects_missing)
+
+    def own(self, partitions: Sequence[OwnedPartition]) -> None:
+        """These are ours now."""
+        for partition in partitions:
+            self.partitions[partition.physical, partition.number] = partition
+
+    def disown(self, wanted: Sequence[TopicPartition]) -> list[OwnedPartition]:
+        """Take these out of what is ours; they go on being owned until told otherwise."""
+        found = (self.partitions.pop((at.topic, at.partition), None) for at in wanted)
+        return [partition for partition in found if partition is not None]
+
+    def resolve(self) -> None:
+        """Tell the calls whose commits are confirmed."""
+        self._calls = [call for call in self._calls if not call.is_done()]
+
+    def forsake(self, partitions: Sequence[OwnedPartition], reason: str | None) -> None:
+        """From now on settling these is stale; waiting calls are told so, or that nobody knows."""
+        for partition in partitions:
+            partition.is_owned = False
+        self._calls = [call for call in self._calls if not call.give_up(partitions, reason)]
+        self.bridge.call(self.sink.left, partitions)
+
+    def _unsettled(self) -> int:
+        return sum(partition.prefix.unsettled for partition in self.partitions.values())
+
+    def _begin_call(self, call: SettleCall) -> None:
+        call.mark()
+        self._calls.append(call)

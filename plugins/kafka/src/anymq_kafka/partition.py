@@ -1,0 +1,104 @@
+"""One partition while it is ours: what of it was handed out, settled and committed."""
+
+from __future__ import annotations
+
+from confluent_kafka import TopicPartition
+
+from anymq.message import Delivery, Lane
+from anymq.support.contiguous_prefix import ContiguousPrefix
+from anymq_kafka.commit_note import CommitNote
+
+__all__ = ["OwnedPartition"]
+
+
+class OwnedPartition:
+    """Lives from an assignment to its end; deliveries hold it as part of their token.
+
+    ``in_hand`` is the loop's; everything else is written by the thread that owns the consumer.
+    """
+
+    __slots__ = (
+        "_is_known",
+        "_note",
+        "_start",
+        "_suspects",
+        "_suspects_end",
+        "_window",
+        "in_hand",
+        "is_dirty",
+        "is_owned",
+        "lane",
+        "number",
+        "physical",
+        "prefix",
+        "takeovers",
+    )
+
+    def __init__(
+        self,
+        physical: str,
+        number: int,
+        lane: Lane,
+        *,
+        position: int | None = 0,
+        note: CommitNote = CommitNote(),  # noqa: B008  # frozen
+        end: int = 0,
+        window: int = 0,
+    ) -> None:
+        """``position`` (None: not known) and ``note`` as committed, ``end`` of the log then.
+
+        ``window``: at most so many records may be out without a commit that says so.
+        """
+        self.physical = physical
+        self.number = number
+        self.lane = lane
+        self.prefix = ContiguousPrefix(position or 0)
+        self.is_owned = True
+        self.in_hand: dict[int, Delivery] = {}
+        is_suspect = note.window > 0 and end > self.prefix.position
+        self.takeovers = note.takeovers + 1 if is_suspect else 0
+        self._suspects = note.window if is_suspect else 0
+        self._suspects_end = end
+        self._note = note
+        self._start = self.prefix.position
+        self._is_known = position is not None
+        self._window = window
+        self.is_dirty = is_suspect or note.window != window
+
+    @property
+    def can_commit(self) -> bool:
+        """Whether its position is known; committing a guess could move the group back."""
+        return self._is_known or self.prefix.next > 0
+
+    def see(self, offset: int) -> int:
+        """Note a record; its count of deliveries, or 0 if it is not to be handed out again."""
+        if not self.prefix.see(offset):
+            return 0
+        if self._note.is_settled(offset):
+            self.prefix.settle(offset)
+            return 0
+        if self._suspects and offset < self._suspects_end:
+            self._suspects -= 1
+            return self.takeovers + 1
+        return 1
+
+    def settle(self, offset: int) -> bool:
+        """Note that a delivery is done; False if it is not ours to settle."""
+        if not self.is_owned or not self.prefix.settle(offset):
+            return False
+        self.is_dirty = True
+        return True
+
+    def commit(self, *, in_hand: int | None = None) -> TopicPartition:
+        """What to commit now; ``in_hand``: how many deliveries are out, on an orderly end."""
+        position = self.prefix.position
+        window = self._window if in_hand is None else in_hand
+        reach = max(self.prefix.reach, self._note.reach)
+        not_seen_yet = [hole for hole in self._note.holes if hole >= self.prefix.next]
+        note = CommitNote(
+            takeovers=self.takeovers if window and position == self._start else 0,
+            window=window,
+            reach=reach,
+            holes=(*self.prefix.holes(reach), *not_seen_yet),
+        )
+        return TopicPartition(self.physical, self.number, position, metadata=note.encode(position))

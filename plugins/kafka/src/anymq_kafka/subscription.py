@@ -1,0 +1,211 @@
+"""A subscription: one member per topic, one buffer, deliveries built when they are handed out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from anymq.abc import Subscription
+from anymq.abc.broker import OnLost
+from anymq.errors import BackendUnavailable, ClosedError, InvalidState
+from anymq.message import Delivery
+from anymq.outcome import STALE, Ack, Settlement, SettleResult, SettleUnknown
+from anymq_kafka.member import Arrival, InHand, Member
+from anymq_kafka.partition import OwnedPartition
+from anymq_kafka.wire import message_of, position_of
+
+__all__ = ["KafkaSubscription"]
+
+Check = Callable[[], Awaitable[None]]
+"""Raises TopologyError if a topic of the subscription does not exist any more."""
+
+
+class KafkaSubscription(Subscription):
+    """Lives on the loop; the members' threads call it through the bridge."""
+
+    def __init__(
+        self,
+        topics: Mapping[str, str],
+        group: str | None,
+        *,
+        prefetch: int,
+        on_lost: OnLost,
+        check: Check,
+    ) -> None:
+        """``topics``: logical names by the physical names that are read."""
+        self._topics = topics
+        self._group = group
+        self._prefetch = prefetch
+        self._on_lost = on_lost
+        self._check = check
+        self._members: list[Member] = []
+        self._buffer: deque[tuple[Member, Arrival]] = deque()
+        self._in_hand = 0
+        self._news = asyncio.Event()
+        self._is_paused = False
+        self._is_stopped = False
+        self.is_closed = False
+        self._is_suspect = False
+        self._failure: Exception | None = None
+
+    def begin(self, members: Sequence[Member]) -> None:
+        """Start the members that read for this subscription."""
+        self._members = list(members)
+        for member in members:
+            member.start()
+
+    async def receive(self, *, max_messages: int, wait_s: float) -> Sequence[Delivery]:
+        until = asyncio.get_running_loop().time() + wait_s
+        while True:
+            await self._raise_if_over()
+            if self._is_stopped:
+                return []
+            found = self._hand_out(max_messages)
+            if found:
+                return found
+            self._news.clear()
+            try:
+                async with asyncio.timeout_at(until):
+                    await self._news.wait()
+            except TimeoutError:
+                return []
+
+    async def settle(
+        self, items: Sequence[Settlement], *, timeout_s: float
+    ) -> Sequence[SettleResult]:
+        results: list[SettleResult] = [STALE] * len(items)
+        places: dict[Member, list[int]] = {}
+        for index, item in enumerate(items):
+            if not isinstance(item.outcome, Ack):
+                raise InvalidState(f"Kafka settles by Ack alone, not by {item.outcome!r}")
+            member = self._release(item.delivery)
+            if member is not None:
+                places.setdefault(member, []).append(index)
+        calls = [
+            (member.settle([items[index].delivery.token[1:] for index in indexes]), indexes)
+            for member, indexes in places.items()
+        ]
+        until = asyncio.get_running_loop().time() + timeout_s
+        for call, indexes in calls:
+            answers = await _within(until, call.results())
+            for place, index in enumerate(indexes):
+                unknown = SettleUnknown(f"no commit was confirmed within {timeout_s} s")
+                results[index] = answers[place] if answers is not None else unknown
+        return results
+
+    async def keep(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        return []
+
+    async def pause(self) -> None:
+        self._is_paused = True
+        self._hold()
+
+    async def resume(self) -> None:
+        self._is_paused = False
+        self._hold()
+        self._news.set()
+
+    async def stop(self) -> None:
+        self._is_stopped = True
+        self._buffer.clear()
+        self._hold()
+        self._news.set()
+
+    async def aclose(self, *, timeout_s: float) -> None:
+        await self.stop()
+        self.is_closed = True
+        async with asyncio.TaskGroup() as closing:
+            for member in self._members:
+                closing.create_task(member.aclose(timeout_s=timeout_s))
+
+    # What the members tell.
+
+    def arrived(self, member: Member, arrivals: Sequence[Arrival]) -> None:
+        if not self._is_stopped:
+            self._buffer.extend((member, arrival) for arrival in arrivals)
+            self._news.set()
+
+    def leaving(
+        self, partitions: Sequence[OwnedPartition], reply: Callable[[InHand], None] | None
+    ) -> None:
+        gone = set(map(id, partitions))
+        self._buffer = deque(waiting for waiting in self._buffer if id(waiting[1][0]) not in gone)
+        if reply is not None:
+            reply([(partition, offset) for partition in partitions for offset in partition.in_hand])
+        lost = [delivery for partition in partitions for delivery in partition.in_hand.values()]
+        if lost and not self.is_closed:
+            self._on_lost(lost)
+
+    def left(self, partitions: Sequence[OwnedPartition]) -> None:
+        for partition in partitions:
+            self._in_hand -= len(partition.in_hand)
+            partition.in_hand.clear()
+        self._news.set()
+
+    def suspects_missing(self) -> None:
+        self._is_suspect = True
+        self._news.set()
+
+    def ended(self, error: Exception | None) -> None:
+        if not self.is_closed:
+            self._failure = error or BackendUnavailable("the consumer ended by itself")
+            self._news.set()
+
+    async def _raise_if_over(self) -> None:
+        if self.is_closed:
+            raise ClosedError("this subscription is closed")
+        if self._failure is not None:
+            raise self._failure
+        if self._is_suspect:
+            self._is_suspect = False
+            try:
+                await self._check()
+            except BackendUnavailable:
+                self._is_suspect = True  # asked again with the next receive
+
+    def _hand_out(self, max_messages: int) -> list[Delivery]:
+        count = min(max_messages, self._prefetch - self._in_hand, len(self._buffer))
+        if self._is_paused or count <= 0:
+            return []
+        return [self._deliver(*self._buffer.popleft()) for _ in range(count)]
+
+    def _deliver(self, member: Member, arrival: Arrival) -> Delivery:
+        partition, native, count = arrival
+        offset = native.offset() or 0
+        delivery = Delivery(
+            message=message_of(native, self._topics[partition.physical], partition.lane),
+            group=self._group,
+            token=(member, partition, offset),
+            position=position_of(native),
+            delivery_count=count,
+            redelivered=count > 1,
+            native=native,
+        )
+        partition.in_hand[offset] = delivery
+        self._in_hand += 1
+        return delivery
+
+    def _release(self, delivery: Delivery) -> Member | None:
+        """The member that a delivery in hand came from; None for one that is not in hand."""
+        member: Member
+        partition: OwnedPartition
+        member, partition, offset = delivery.token
+        if partition.in_hand.pop(offset, None) is None:
+            return None
+        self._in_hand -= 1
+        return member
+
+    def _hold(self) -> None:
+        for member in self._members:
+            member.hold(self._is_paused or self._is_stopped)
+
+
+async def _within(
+    until: float, answers: Awaitable[list[SettleResult]]
+) -> list[SettleResult] | None:
+    try:
+        async with asyncio.timeout_at(until):
+            return await answers
+    except TimeoutError:
+        return None

@@ -1,0 +1,93 @@
+"""A declared topology as Kafka topics and consumer groups."""
+
+from __future__ import annotations
+
+import asyncio
+
+from anymq.errors import TopologyError
+from anymq.topology import GroupSpec, TopicSpec, Topology, TopologyMode
+from anymq_kafka.declare import GroupPlan, TopicPlan, start_group
+from anymq_kafka.link import Link
+from anymq_kafka.offsets import Partition
+from anymq_kafka.topic_config import topic_config
+
+__all__ = ["TopologyKeeper"]
+
+
+class TopologyKeeper:
+    """Makes and checks topics, companions and groups."""
+
+    def __init__(self, link: Link) -> None:
+        self._clients = link.clients
+        self._names = link.names
+        self._record_bytes = link.config.record_bytes
+
+    async def declare(self, topology: Topology, *, mode: TopologyMode, timeout_s: float) -> None:
+        """As ``Broker.declare``."""
+        if mode is TopologyMode.ASSUME:
+            return
+        partitions = await self._partitions(topology, timeout_s)
+        plans = [self._plan(spec) for spec in topology.topics]
+        for group in topology.groups:
+            plans += self._companions(group, partitions[group.topic])
+        if mode is TopologyMode.VERIFY:
+            await self._verify(topology, plans, partitions, timeout_s)
+            return
+        await self._clients.topics.make(plans, timeout_s=timeout_s)
+        async with asyncio.TaskGroup() as starting:
+            for group in topology.groups:
+                at = self._read_by(group, partitions[group.topic])
+                plan = GroupPlan(
+                    self._names.group(group.topic, group.name), self._names.topic(group.topic)
+                )
+                starting.create_task(
+                    start_group(plan, at, self._clients.offsets, timeout_s=timeout_s)
+                )
+
+    async def _partitions(self, topology: Topology, timeout_s: float) -> dict[str, int]:
+        """Partition counts by logical topic: as declared here, else as they are."""
+        found = {spec.name: spec.partitions for spec in topology.topics}
+        others = {group.topic for group in topology.groups} - found.keys()
+        there = await self._clients.directory.describe(
+            (self._names.topic(topic) for topic in others), timeout_s=timeout_s
+        )
+        for topic in others:
+            description = there.get(self._names.topic(topic))
+            if description is None:
+                raise TopologyError(f"topic {topic!r} of a declared group does not exist")
+            found[topic] = len(description.partitions)
+        return found
+
+    def _plan(self, spec: TopicSpec) -> TopicPlan:
+        config = topic_config(self._record_bytes, max_age_s=spec.retention_s) | dict(spec.options)
+        return TopicPlan(self._names.topic(spec.name), spec.partitions, config)
+
+    def _companions(self, group: GroupSpec, partitions: int) -> list[TopicPlan]:
+        """Retries are spread as the topic is; dead letters are kept by id until resolved."""
+        config = topic_config(self._record_bytes)
+        dead = {**config, "cleanup.policy": "compact"}
+        return [
+            TopicPlan(self._names.topic(group.topic, group.name, "retry"), partitions, config),
+            TopicPlan(self._names.topic(group.topic, group.name, "dead"), 1, dead),
+        ]
+
+    def _read_by(self, group: GroupSpec, partitions: int) -> list[Partition]:
+        main = self._names.topic(group.topic)
+        retry = self._names.topic(group.topic, group.name, "retry")
+        return [(topic, number) for topic in (main, retry) for number in range(partitions)]
+
+    async def _verify(
+        self,
+        topology: Topology,
+        plans: list[TopicPlan],
+        partitions: dict[str, int],
+        timeout_s: float,
+    ) -> None:
+        found = await self._clients.topics.differences(plans, timeout_s=timeout_s)
+        for group in topology.groups:
+            group_id = self._names.group(group.topic, group.name)
+            there = await self._clients.offsets.committed(group_id, timeout_s=timeout_s)
+            if there.keys().isdisjoint(self._read_by(group, partitions[group.topic])):
+                found.append(f"group {group.name!r} of topic {group.topic!r} is not declared")
+        if found:
+            raise TopologyError("; ".join(found))
