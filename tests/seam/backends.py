@@ -26,7 +26,7 @@ class Backend:
     """Where it is, for a backend without a server."""
     crash_options: Mapping[str, object] = field(default_factory=dict)
     """Options that make a dead consumer noticed soon."""
-    takeover_s: float = 10.0
+    takeover_s: float = 6.0
     """By when the messages of a dead consumer are with another one, under ``crash_options``."""
     late_s: float = 1.2
     """How late a delayed retry may be."""
@@ -101,7 +101,7 @@ BACKENDS = (
         "Kafka",
         server="kafka",
         crash_options={"session_timeout_s": 6.0},
-        takeover_s=25.0,
+        takeover_s=15.0,
         late_s=2.0,
     ),
 )
