@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from services import commands
+from services import commands, proxy
 from services.catalogue import DEFAULT_NAMES, NAMES, build
+from services.client_tools import KAFKA_TOOLS, kafka_tool, rabbitmq_tool
+from services.control import VERBS, control
 from services.errors import ServiceError, UsageError
+from services.proxy_process import serve
 from services.report import Console
+from services.server import Command
 from services.settings import Settings
 
 __all__ = ["main"]
+
+if TYPE_CHECKING:
+    _SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     console = Console()
     try:
-        return _run(arguments, Settings.from_environ(), console)
+        return 0 if _run(arguments, Settings.from_environ(), console) else 1
     except UsageError as error:
         console.error("services", error)
         return 2
@@ -33,24 +41,55 @@ def main(argv: Sequence[str]) -> int:
         return 1
 
 
-def _run(arguments: argparse.Namespace, settings: Settings, console: Console) -> int:
+def _run(arguments: argparse.Namespace, settings: Settings, console: Console) -> bool:
+    match arguments.command:
+        case "control":
+            (server,) = build([arguments.name], settings)
+            control(server, arguments.verb, arguments.value)
+        case "kafka-tool":
+            _become(kafka_tool(arguments.tool, arguments.arguments, settings))
+        case "rabbitmq-tool":
+            _become(rabbitmq_tool(arguments.tool, arguments.arguments, settings))
+        case "proxy":
+            serve(arguments.listen_port, arguments.upstream_port)
+        case _:
+            return _run_on_many(arguments, settings, console)
+    return True
+
+
+def _run_on_many(arguments: argparse.Namespace, settings: Settings, console: Console) -> bool:
     default = DEFAULT_NAMES if arguments.command == "up" else NAMES
     servers = build(arguments.names or default, settings)
     match arguments.command:
         case "up":
-            return 0 if commands.up(servers, console=console) else 1
+            return commands.up(servers, console=console, with_proxy=arguments.proxy)
         case "down":
-            return 0 if commands.down(servers, console=console, forget=arguments.forget) else 1
+            return commands.down(servers, console=console, forget=arguments.forget)
         case "status":
             commands.status(servers, as_json=arguments.json)
         case "env":
             commands.env(servers)
-    return 0
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="services", description="Real servers for the tests.")
-    verbs = parser.add_subparsers(dest="command", required=True)
+    verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_many(verbs)
+    _add_control(verbs)
+    for name, tools in (("kafka-tool", list(KAFKA_TOOLS)), ("rabbitmq-tool", ["rabbitmqctl"])):
+        text = f"run one of the server's own tools on our instance: {', '.join(tools)}"
+        sub = verbs.add_parser(name, help=f"run, for example, {tools[0]}", description=text)
+        sub.add_argument("tool")
+        sub.add_argument("arguments", nargs=argparse.REMAINDER)
+    sub = verbs.add_parser("proxy", description="Internal: the process that `up --proxy` starts.")
+    sub.add_argument("listen_port", type=int)
+    sub.add_argument("upstream_port", type=int)
+    return parser
+
+
+def _add_many(verbs: _SubParsers) -> None:
+    """Add the commands that take any number of servers."""
     for verb, text in (
         ("up", f"install and start servers (default: {' '.join(DEFAULT_NAMES)})"),
         ("down", "stop the servers that `up` started (default: all)"),
@@ -59,11 +98,31 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub = verbs.add_parser(verb, help=text, description=text)
         sub.add_argument("names", nargs="*", metavar="NAME", help=" | ".join(NAMES))
+        if verb == "up":
+            sub.add_argument("--proxy", action="store_true", help="with a proxy before each")
         if verb == "down":
             sub.add_argument("--forget", action="store_true", help="remove data and logs too")
         if verb == "status":
             sub.add_argument("--json", action="store_true", help="for programs")
-    return parser
+
+
+def _add_control(verbs: _SubParsers) -> None:
+    described = [f"  {verb:<13} {text}" for verb, text in {**VERBS, **proxy.VERBS}.items()]
+    sub = verbs.add_parser(
+        "control",
+        help="break or mend one server while tests run",
+        description="Break or mend one server of ours. From `cut` on, a proxy is needed.",
+        epilog="verbs:\n" + "\n".join(described),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    sub.add_argument("name", metavar="NAME")
+    sub.add_argument("verb", metavar="VERB")
+    sub.add_argument("value", metavar="NUMBER", nargs="?", type=float)
+
+
+def _become(command: Command) -> NoReturn:
+    """Let another program take this one's place, terminal and exit status included."""
+    os.execvpe(command.argv[0], command.argv, dict(command.environ))
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

@@ -4,52 +4,47 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from services import probe, state
+from services.environment import environment, external_environment, proxy_url
 from services.errors import ServiceError
-from services.lifecycle import bring_up, is_running, take_down
-from services.process import is_alive
-from services.report import Console, Line, environment, table, to_json
+from services.lifecycle import bring_up, is_running, locked, take_down
+from services.process import is_alive, is_paused
+from services.proxy_process import launch, order
+from services.report import Console, Line, table, to_json
 from services.server import Server
+from services.state import Record
 
 __all__ = ["down", "env", "status", "up"]
 
 
-def up(servers: Sequence[Server], *, console: Console) -> bool:
+def up(servers: Sequence[Server], *, console: Console, with_proxy: bool) -> bool:
     """Bring all up at once; True if every one is there in the end."""
 
-    def one(server: Server) -> bool:
-        try:
-            if _external(server) is not None:
-                console.step(server.name, "is provided by the environment")
-                return True
+    def one(server: Server) -> None:
+        if _external(server) is not None:
+            console.step(server.name, "is provided by the environment")
+            return
+        with locked(server):
             record = bring_up(server, tell=lambda what: console.step(server.name, what))
-            console.step(server.name, f"healthy at {record.url}")
-        except ServiceError as error:
-            console.error(server.name, error)
-            return False
-        return True
+            if with_proxy:
+                _ensure_proxy(server, record)
+        console.step(server.name, f"healthy at {record.url}")
 
-    with ThreadPoolExecutor(max_workers=max(1, len(servers))) as pool:
-        return all(list(pool.map(one, servers)))
+    return _each(servers, one, console)
 
 
 def down(servers: Sequence[Server], *, console: Console, forget: bool) -> bool:
     """Stop those that are ours; True if none is left running."""
 
-    def one(server: Server) -> bool:
-        try:
+    def one(server: Server) -> None:
+        with locked(server):
             ran = take_down(server, forget=forget)
-            console.step(server.name, "stopped" if ran else "was not running")
-        except ServiceError as error:
-            console.error(server.name, error)
-            return False
-        return True
+        console.step(server.name, "stopped" if ran else "was not running")
 
-    with ThreadPoolExecutor(max_workers=max(1, len(servers))) as pool:
-        return all(list(pool.map(one, servers)))
+    return _each(servers, one, console)
 
 
 def status(servers: Sequence[Server], *, as_json: bool) -> None:
@@ -65,14 +60,34 @@ def env(servers: Sequence[Server]) -> None:
             print(f"export {key}={shlex.quote(value)}")
 
 
+def _each(servers: Sequence[Server], one: Callable[[Server], None], console: Console) -> bool:
+    """Do `one` for all servers at once; False if any failed, each failure being told."""
+
+    def attempt(server: Server) -> bool:
+        try:
+            one(server)
+        except ServiceError as error:
+            console.error(server.name, error)
+            return False
+        return True
+
+    with ThreadPoolExecutor(max_workers=len(servers)) as pool:
+        return all(list(pool.map(attempt, servers)))
+
+
+def _ensure_proxy(server: Server, record: Record) -> None:
+    if record.proxy is not None and is_alive(record.proxy):
+        order(record.ports["proxy"], "heal")
+        return
+    upstream = record.ports[server.upstream_port]
+    log = server.home / "proxy.log"
+    record.proxy = launch(record.ports["proxy"], upstream, log=log)
+    state.save(server.home, record)
+
+
 def _variables(server: Server) -> dict[str, str]:
     if (url := _external(server)) is not None:
-        given = {
-            k: server.settings.environ.get(k) for k in [f"ANYMQ_TEST_{server.name.upper()}_CONTROL"]
-        }
-        return {f"ANYMQ_TEST_{server.name.upper()}_URL": url} | {
-            k: v for k, v in given.items() if v
-        }
+        return external_environment(server, url)
     record = state.load(server.home)
     if record is None or not is_running(record):
         return {}
@@ -94,9 +109,20 @@ def _line(server: Server) -> Line:
     if (url := _external(server)) is not None:
         return Line(server.name, "external", url=url)
     record = state.load(server.home)
-    if record is None or not any(map(is_alive, record.processes.values())):
+    if record is None or not is_running(record):
         return Line(server.name, "stopped", version=record.version if record else "")
-    healthy = is_running(record) and server.is_healthy(record.ports)
-    pid = record.processes["server"].pid if "server" in record.processes else None
-    word = "running" if healthy else "unhealthy"
-    return Line(server.name, word, record.version, record.url, pid, str(server.log))
+    return Line(
+        server.name,
+        _state(server, record),
+        version=record.version,
+        url=record.url,
+        proxy_url=proxy_url(server, record) or "",
+        pid=record.processes["server"].pid,
+        log=str(server.log),
+    )
+
+
+def _state(server: Server, record: Record) -> str:
+    if is_paused(record.processes["server"]):
+        return "paused"
+    return "running" if server.is_healthy(record.ports) else "unhealthy"

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TextIO
 
 from services.errors import ServiceError
-from services.server import Server
-from services.state import Record
 
-__all__ = ["Console", "Line", "control_command", "environment", "table", "to_json"]
+__all__ = ["Console", "Line", "table", "to_json"]
 
 _GREEN, _RED, _YELLOW, _DIM, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
-_COLOURS = {"running": _GREEN, "external": _GREEN, "stopped": _DIM, "unhealthy": _RED}
+_COLOURS = {
+    "running": _GREEN,
+    "external": _GREEN,
+    "paused": _YELLOW,
+    "unhealthy": _RED,
+    "stopped": _DIM,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +29,10 @@ class Line:
 
     name: str
     state: str
-    """`running`, `unhealthy` (alive but does not answer), `stopped` or `external`."""
+    """`running`, `paused`, `unhealthy` (alive but does not answer), `stopped` or `external`."""
     version: str = ""
     url: str = ""
+    proxy_url: str = ""
     pid: int | None = None
     log: str = ""
 
@@ -54,26 +57,10 @@ class Console:
         print(summary, file=self._stream, flush=True)
 
 
-def control_command(name: str) -> str:
-    """Return the command to which `kill`, `pause` and the like are appended."""
-    folder = Path(__file__).resolve().parent
-    return f"{shlex.quote(sys.executable)} {shlex.quote(str(folder))} control {name}"
-
-
-def environment(server: Server, record: Record) -> dict[str, str]:
-    """Return the variables by which the tests find a server of ours."""
-    prefix = f"ANYMQ_TEST_{server.name.upper()}"
-    return {
-        f"{prefix}_URL": record.url,
-        f"{prefix}_CONTROL": control_command(server.name),
-        **server.extra_environ(record.ports),
-    }
-
-
 def table(lines: Sequence[Line], *, stream: TextIO) -> str:
     """Lay out the lines in columns; coloured when `stream` is a terminal."""
-    rows = [("SERVER", "STATE", "VERSION", "PID", "URL")]
-    rows += [(x.name, x.state, x.version, str(x.pid or ""), x.url) for x in lines]
+    rows = [("SERVER", "STATE", "VERSION", "PID", "URL", "PROXY")]
+    rows += [(x.name, x.state, x.version, str(x.pid or ""), x.url, x.proxy_url) for x in lines]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     out = []
     for row in rows:

@@ -30,8 +30,10 @@ class Server(ABC):
 
     name: str
     """As on the command line and, in capitals, in the environment."""
-    port_names: tuple[str, ...] = ("main",)
-    """A free port is chosen for each; "main" is the one in the URL."""
+    port_names: tuple[str, ...] = ("main", "proxy")
+    """A free port is chosen for each; "main" is in the URL, "proxy" kept for the proxy."""
+    upstream_port: str = "main"
+    """The port that the proxy leads to."""
     start_limit_s: float = 60.0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_grace_s: float = 20.0
@@ -75,8 +77,8 @@ class Server(ABC):
         return {}
 
     @abstractmethod
-    def url(self, ports: Mapping[str, int]) -> str:
-        """Return what a client needs to connect."""
+    def url(self, port: int) -> str:
+        """Return what a client needs to connect, directly or through the proxy's port."""
 
     @abstractmethod
     def is_healthy(self, ports: Mapping[str, int]) -> bool:

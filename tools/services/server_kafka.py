@@ -44,6 +44,9 @@ share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
 # Tests do not wait for members that may yet come.
 group.initial.rebalance.delay.ms=0
+# A killed broker may come back only when its old session has run out: by default after 9 s.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 # Small: one topic costs little memory and disk.
 log.index.size.max.bytes=2097152
 log.cleaner.dedupe.buffer.size=8388608
@@ -72,7 +75,8 @@ class KafkaServer(Server):
     """One Kafka node."""
 
     name = "kafka"
-    port_names = ("main", "controller", "behind", "proxy")
+    port_names = ("main", "proxy", "behind", "controller")
+    upstream_port = "behind"
     start_limit_s = 120.0
     stop_grace_s = 30.0
 
@@ -106,8 +110,8 @@ class KafkaServer(Server):
         flags = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
         return Command((*self._java("tools", *flags), main_class), os.environ)
 
-    def url(self, ports: Mapping[str, int]) -> str:
-        return f"kafka://127.0.0.1:{ports['main']}"
+    def url(self, port: int) -> str:
+        return f"kafka://127.0.0.1:{port}"
 
     def is_healthy(self, ports: Mapping[str, int]) -> bool:
         return probe.kafka(ports["main"])

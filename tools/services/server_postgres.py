@@ -65,14 +65,16 @@ class PostgresServer(Server):
         self.home.mkdir(parents=True, exist_ok=True)
         if not (self.data / "PG_VERSION").exists():
             self._create()
+        # Left by a kill. It blocks the start while the dead server waits for its parent to notice.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
         override = self.data / "postgresql.auto.conf"
         override.write_text(_CONFIGURATION.format(port=ports["main"]), encoding="utf-8")
 
     def command(self, ports: Mapping[str, int]) -> Command:
         return Command(self._as_user("postgres", "-D", str(self.data)), os.environ)
 
-    def url(self, ports: Mapping[str, int]) -> str:
-        return f"postgresql://anymq:anymq@127.0.0.1:{ports['main']}/anymq"
+    def url(self, port: int) -> str:
+        return f"postgresql://anymq:anymq@127.0.0.1:{port}/anymq"
 
     def is_healthy(self, ports: Mapping[str, int]) -> bool:
         return probe.postgres(ports["main"])

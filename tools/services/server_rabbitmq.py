@@ -33,7 +33,7 @@ class RabbitServer(Server):
     """One RabbitMQ node with the management plugin, and the port mapper it needs."""
 
     name = "rabbitmq"
-    port_names = ("main", "management", "distribution", "epmd")
+    port_names = ("main", "proxy", "management", "distribution", "epmd")
     start_limit_s = 120.0
     stop_grace_s = 30.0
 
@@ -68,13 +68,14 @@ class RabbitServer(Server):
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_CRASH_DUMP": f"{home}/erl_crash.dump",
             "RABBITMQ_CONF_ENV_FILE": f"{home}/rabbitmq-env.conf",
-            "RABBITMQ_NODENAME": f"anymq{ports['main']}@localhost",
+            "RABBITMQ_NODENAME": "anymq@localhost",  # the port mapper is ours alone
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(ports["main"]),
             "RABBITMQ_DIST_PORT": str(ports["distribution"]),
             "RABBITMQ_MNESIA_BASE": str(self.data),
             "RABBITMQ_LOG_BASE": f"{home}/logs",
             "RABBITMQ_PID_FILE": f"{home}/node.pid",
+            "RUNNING_UNDER_SYSTEMD": "true",  # no shell in between: the pid is the node's
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{home}/enabled_plugins",
             "RABBITMQ_CONFIG_FILE": f"{home}/rabbitmq.conf",
             "RABBITMQ_ADVANCED_CONFIG_FILE": f"{home}/advanced.config",
@@ -97,8 +98,8 @@ class RabbitServer(Server):
             raise ServiceError(f"RabbitMQ has no tool {name}")
         return Command((str(path),), self.environ(ports))
 
-    def url(self, ports: Mapping[str, int]) -> str:
-        return f"amqp://guest:guest@127.0.0.1:{ports['main']}/"
+    def url(self, port: int) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{port}/"
 
     def is_healthy(self, ports: Mapping[str, int]) -> bool:
         return probe.amqp(ports["main"]) and probe.management(ports["management"])

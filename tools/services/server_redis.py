@@ -51,8 +51,8 @@ class RedisServer(Server):
     def command(self, ports: Mapping[str, int]) -> Command:
         return Command(("redis-server", str(self.home / "redis.conf")), os.environ)
 
-    def url(self, ports: Mapping[str, int]) -> str:
-        return f"redis://127.0.0.1:{ports['main']}/0"
+    def url(self, port: int) -> str:
+        return f"redis://127.0.0.1:{port}/0"
 
     def is_healthy(self, ports: Mapping[str, int]) -> bool:
         return probe.redis(ports["main"])

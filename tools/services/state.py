@@ -24,7 +24,9 @@ class Record:
     ports: dict[str, int]
     """By purpose; "main" is the one in the URL. Kept over restarts."""
     processes: dict[str, Process] = field(default_factory=dict)
-    """By role: "server", and whatever it needs beside it, in the order of their start."""
+    """By role: whatever the server needs beside it, then "server": in the order of their start."""
+    proxy: Process | None = None
+    """The proxy in front of it, which lives on while the server is restarted."""
 
 
 def load(home: Path) -> Record | None:
@@ -32,7 +34,8 @@ def load(home: Path) -> Record | None:
     try:
         raw = json.loads((home / _FILE).read_text(encoding="utf-8"))
         processes = {role: Process(**process) for role, process in raw.pop("processes").items()}
-        return Record(**raw, processes=processes)
+        proxy = raw.pop("proxy", None)
+        return Record(**raw, processes=processes, proxy=Process(**proxy) if proxy else None)
     except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError, AttributeError):
         return None
 

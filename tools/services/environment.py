@@ -1,0 +1,50 @@
+"""The variables by which the tests find the servers."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from services.process import is_alive
+from services.server import Server
+from services.state import Record
+
+__all__ = ["control_command", "environment", "external_environment", "proxy_url"]
+
+
+def environment(server: Server, record: Record) -> dict[str, str]:
+    """Return what the tests need to know of a server of ours, in the order to print it."""
+    prefix = _prefix(server.name)
+    variables = {
+        f"{prefix}_URL": record.url,
+        f"{prefix}_CONTROL": control_command(server.name),
+        **server.extra_environ(record.ports),
+    }
+    if (proxied := proxy_url(server, record)) is not None:
+        variables[f"{prefix}_PROXY_URL"] = proxied
+    return variables
+
+
+def external_environment(server: Server, url: str) -> dict[str, str]:
+    """Return the user's own variables for a server that is not ours; CONTROL only if given."""
+    key = f"{_prefix(server.name)}_CONTROL"
+    control = server.settings.environ.get(key)
+    return {f"{_prefix(server.name)}_URL": url} | ({key: control} if control else {})
+
+
+def proxy_url(server: Server, record: Record) -> str | None:
+    """Return the URL that leads through the proxy; None when none runs."""
+    if record.proxy is None or not is_alive(record.proxy):
+        return None
+    return server.url(record.ports["proxy"])
+
+
+def control_command(name: str) -> str:
+    """Return the command to which `kill`, `pause` and the like are appended."""
+    folder = Path(__file__).resolve().parent
+    return shlex.join([sys.executable, str(folder), "control", name])
+
+
+def _prefix(name: str) -> str:
+    return f"ANYMQ_TEST_{name.upper()}"
