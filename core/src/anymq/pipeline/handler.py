@@ -22,10 +22,13 @@ from anymq.pipeline.context import Context
 from anymq.pipeline.scope import DeliveryScope
 from anymq.pipeline.signature import HandlerSignature
 
-__all__ = ["Invoke", "compile_call", "make_invoke", "outcome_of"]
+__all__ = ["Invoke", "Reply", "compile_call", "make_invoke", "outcome_of"]
 
 Invoke = Callable[[Any, Any], Awaitable[Any]]
 """Calls the user's function with a value and its delivery (lists of both for a batch)."""
+
+Reply = Callable[[Delivery, Any], Awaitable[None]]
+"""Sends what a handler returned to whoever asked (``reply_to``)."""
 
 _OUTCOMES = (Ack, Release, Retry, DeadLetter)
 
@@ -67,11 +70,12 @@ def compile_call(
     scope: Callable[[Delivery], DeliveryScope] | None = None,
     publish_to: Sequence[str] = (),
     timeout_s: float | None = None,
+    reply: Reply | None = None,
 ) -> Call:
     """The whole way of one delivery. Raises what the handler raised, DecodeError included."""
     if scope is None and not middleware and timeout_s is None:
-        return _fast_call(invoke, decode)
-    inner = chain(middleware, _inner_call(invoke, publish_to))
+        return _fast_call(invoke, decode, reply)
+    inner = chain(middleware, _inner_call(invoke, publish_to, reply))
 
     async def call(delivery: Delivery) -> Outcome:
         own = scope(delivery) if scope is not None else None
@@ -94,17 +98,28 @@ def outcome_of(result: Any) -> Outcome:
     return result if isinstance(result, _OUTCOMES) else ACK
 
 
-def _fast_call(invoke: Invoke, decode: BodyReader) -> Call:
+def _fast_call(invoke: Invoke, decode: BodyReader, reply: Reply | None) -> Call:
     async def call(delivery: Delivery) -> Outcome:
-        result = await invoke(decode(delivery.message), delivery)
+        message = delivery.message
+        result = await invoke(decode(message), delivery)
+        if reply is not None and message.reply_to is not None:
+            return await _answer(reply, delivery, result)
         return ACK if result is None else outcome_of(result)
 
     return call
 
 
-def _inner_call(invoke: Invoke, publish_to: Sequence[str]) -> Call:
+async def _answer(reply: Reply, delivery: Delivery, result: Any) -> Outcome:
+    if not isinstance(result, _OUTCOMES):
+        await reply(delivery, result)
+    return outcome_of(result)
+
+
+def _inner_call(invoke: Invoke, publish_to: Sequence[str], reply: Reply | None) -> Call:
     async def call(delivery: Delivery) -> Outcome:
         result = await invoke(delivery.value, delivery)
+        if reply is not None and delivery.message.reply_to is not None:
+            return await _answer(reply, delivery, result)
         if result is None:
             return ACK
         if publish_to and not isinstance(result, _OUTCOMES):

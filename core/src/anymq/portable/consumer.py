@@ -7,7 +7,8 @@ from collections.abc import Coroutine, Sequence
 from contextvars import Context
 from typing import Any, Protocol
 
-from anymq.abc import Broker, Subscription
+from anymq.abc import Subscription
+from anymq.abc.broker import OnLost
 from anymq.capabilities import Capabilities
 from anymq.emulation.outcomes import Emulation
 from anymq.events import AppEvent, ConsumerStopped
@@ -25,8 +26,9 @@ from anymq.portable.slots import Slots
 from anymq.support.clock import Clock
 from anymq.support.lease_keeper import LeaseKeeper
 from anymq.support.limits import within
+from anymq.topology import Source
 
-__all__ = ["Consumer", "ConsumerHost"]
+__all__ = ["Consumer", "ConsumerHost", "Subscribe"]
 
 CLOSE_S = 5.0
 """How long handlers may take to end after they were cancelled."""
@@ -44,23 +46,31 @@ class ConsumerHost(Protocol):
     def tell(self, event: AppEvent, /) -> None: ...
 
 
+class Subscribe(Protocol):
+    """Joins a group: the Broker's own ``subscribe``, or core's over several levels."""
+
+    async def __call__(
+        self, source: Source, /, *, prefetch: int, on_lost: OnLost
+    ) -> Subscription: ...
+
+
 class Consumer:
-    """Runs one subscriber on one Broker, from ``start`` to ``stop``."""
+    """Runs one subscriber, from ``start`` to ``stop``."""
 
     def __init__(
         self,
         plan: SubscriberPlan,
-        broker: Broker,
         capabilities: Capabilities,
         emulation: Emulation,
         *,
         host: ConsumerHost,
         send: SendMany,
+        subscribe: Subscribe,
     ) -> None:
         self.plan = plan
         self.error: Exception | None = None
         """Why it stopped for good, if it did."""
-        self._broker = broker
+        self._subscribe = subscribe
         self._capabilities = capabilities
         self._emulation = emulation
         self._host = host
@@ -89,7 +99,7 @@ class Consumer:
         plan, clock = self.plan, self._host.clock
         self.error = None
         prefetch = self._prefetch()
-        self._subscription = await self._broker.subscribe(
+        self._subscription = await self._subscribe(
             plan.source, prefetch=prefetch, on_lost=self._lost
         )
         self._buffer = Buffer(clock, by_key=plan.source.order == "key")

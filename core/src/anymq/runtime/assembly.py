@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from anymq.emulation.priority import PriorityRoute, with_levels
+from anymq.errors import PublishRejected
+from anymq.message import Delivery
 from anymq.portable.dead_letters import DeadLetters
 from anymq.portable.outbound import Outbound
 from anymq.portable.outgoing import MessageBuilder
@@ -144,6 +146,16 @@ async def _start(
         await assembly.outgoing.publish(message, timeout_s)
         return message.id
 
+    async def reply(delivery: Delivery, value: Any) -> None:
+        address = delivery.reply_to or ""
+        correlation = delivery.correlation_id
+        try:
+            await publish(address, value, causation_id=delivery.id, correlation_id=correlation)
+        except PublishRejected as error:
+            # Whoever asked is gone with its address: nobody waits for this answer any more.
+            if error.code != "not_found":
+                raise
+
     shared = PlanParts(
         app=app,
         state=state,
@@ -152,9 +164,13 @@ async def _start(
         middleware=(*telemetry.middleware, *app.middleware),
         error_hooks=tuple(error_hooks),
         publish=publish,
+        reply=reply,
         settle_by_hand=engine.settle_by_hand,
         executor=engine.executor,
         settings=parts.resolve_settings(),
     )
     plans = [make_plan(spec, shared) for spec in app.declarations.subscribers]
-    await engine.start_consumers(plans)
+    leveled: tuple[str, ...] = ()
+    if "priority" not in engine.capabilities.handles:
+        leveled = tuple(t.name for t in app.declarations.topics.values() if t.priorities)
+    await engine.start_consumers(plans, leveled)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import Context
 from typing import Any
 
-from anymq.abc import BackendContext, BackendEvent, Broker
+from anymq.abc import BackendContext, BackendEvent, Broker, Subscription
+from anymq.abc.broker import OnLost
 from anymq.capabilities import Capabilities
 from anymq.config import RoleTarget, Settings
 from anymq.declarations import SubscriberSpec
 from anymq.emulation.delay import BUCKETS_S, DelayRoute, ladder
 from anymq.emulation.outcomes import Emulation
+from anymq.emulation.priority_subscription import PrioritySubscription
 from anymq.errors import PluginError
 from anymq.events import AppEvent, HookFailed
 from anymq.message import Delivery, Message
@@ -25,7 +27,7 @@ from anymq.runtime.mover import Mover, subscribe_mover
 from anymq.runtime.task_host import TaskHost
 from anymq.support.clock import Clock
 from anymq.support.limits import within
-from anymq.topology import GroupSpec, TopicSpec, Topology, is_pattern
+from anymq.topology import GroupSpec, Source, TopicSpec, Topology, is_pattern
 
 __all__ = ["Engine", "topology_of"]
 
@@ -64,6 +66,7 @@ class Engine:
         self._on_full: OnFull = on_full
         self._host = TaskHost(self._crashed)
         self._threads: list[ThreadPoolExecutor] = []
+        self._leveled: frozenset[str] = frozenset()
 
     async def open(self) -> None:
         """Connect and be able to publish. Leaves nothing running when it raises."""
@@ -92,17 +95,20 @@ class Engine:
         async with asyncio.timeout(timeout_s + 1):
             await self.broker.declare(topology, mode=self._settings.topology, timeout_s=timeout_s)
 
-    async def start_consumers(self, plans: Sequence[SubscriberPlan]) -> None:
-        """Start every subscriber; what was started is stopped again when one cannot."""
+    async def start_consumers(
+        self, plans: Sequence[SubscriberPlan], leveled: Collection[str] = ()
+    ) -> None:
+        """Start every subscriber. ``leveled``: topics whose priorities core emulates."""
+        self._leveled = frozenset(leveled)
         emulation = Emulation(self.capabilities.handles, self.delays, self.clock)
         for plan in plans:
             consumer = Consumer(
                 plan,
-                self.broker,
                 self.capabilities,
                 emulation,
                 host=self,
                 send=self._send_copies,
+                subscribe=self._subscribe,
             )
             await consumer.start()
             self.consumers[plan.name] = consumer
@@ -160,6 +166,15 @@ class Engine:
     def settle_by_hand(self, name: str, delivery: Delivery, outcome: Outcome) -> None:
         """Carry out an outcome that a handler with ``ack="manual"`` asked for."""
         self.consumers[name].settle_by_hand(delivery, outcome)
+
+    async def _subscribe(
+        self, source: Source, /, *, prefetch: int, on_lost: OnLost
+    ) -> Subscription:
+        if self._leveled.isdisjoint(source.topics):
+            return await self.broker.subscribe(source, prefetch=prefetch, on_lost=on_lost)
+        return await PrioritySubscription.open(
+            self.broker, source, prefetch=prefetch, on_lost=on_lost
+        )
 
     async def _send_copies(
         self, messages: Sequence[Message], timeout_s: float, /

@@ -17,7 +17,7 @@ from anymq.message import Delivery
 from anymq.middleware.chain import Middleware
 from anymq.outcome import Outcome
 from anymq.pipeline.context import Context
-from anymq.pipeline.handler import compile_call, make_invoke
+from anymq.pipeline.handler import Reply, compile_call, make_invoke
 from anymq.pipeline.scope import DeliveryScope
 from anymq.portable.plan import BatchPlan, ErrorHook, SubscriberPlan
 from anymq.retry import RetryPolicy
@@ -40,6 +40,7 @@ class PlanParts:
     middleware: tuple[Middleware, ...]
     error_hooks: tuple[ErrorHook, ...]
     publish: Callable[..., Awaitable[str]]
+    reply: Reply
     settle_by_hand: Callable[[str, Delivery, Outcome], None]
     executor: Callable[[SubscriberSpec], Executor]
     settings: Settings
@@ -83,6 +84,7 @@ def make_plan(spec: SubscriberSpec, parts: PlanParts) -> SubscriberPlan:
         scope=scope if needs_scope else None,
         publish_to=spec.publish_to,
         timeout_s=spec.timeout_s,
+        reply=parts.reply,
     )
     batch = None
     if spec.batch_size is not None:

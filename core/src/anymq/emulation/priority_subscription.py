@@ -1,0 +1,141 @@
+"""One subscription over the three levels of a prioritised topic: higher first, nobody starved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from anymq.abc import Broker, Subscription
+from anymq.abc.broker import OnLost
+from anymq.emulation.priority import level_topic, logical_topic
+from anymq.message import Delivery
+from anymq.outcome import Settlement, SettleResult, SettleUnknown
+from anymq.topology import Source
+
+__all__ = ["PrioritySubscription"]
+
+LOWER_TURN = 8
+"""Every eighth receive looks at the lowest level first."""
+ORDER = (2, 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelToken:
+    """Which level a delivery came from, and the delivery as that level gave it."""
+
+    level: int
+    token: Any
+    original: Delivery = field(compare=False)
+
+
+class PrioritySubscription(Subscription):
+    """Reads high, normal and low; deliveries carry the logical topic and the level in the token."""
+
+    def __init__(self, levels: Sequence[Subscription]) -> None:
+        self._levels = tuple(levels)
+        self._turn = 0
+
+    @classmethod
+    async def open(
+        cls, broker: Broker, source: Source, *, prefetch: int, on_lost: OnLost
+    ) -> PrioritySubscription:
+        """Subscribe every level of a source. What was opened is closed again when one fails."""
+        opened: list[Subscription] = []
+        try:
+            for index, priority in enumerate(ORDER):
+                topics = tuple(level_topic(topic, priority) for topic in source.topics)
+
+                def lost(deliveries: Sequence[Delivery], level: int = index) -> None:
+                    on_lost([_outward(delivery, level) for delivery in deliveries])
+
+                part = replace(source, topics=topics)
+                opened.append(await broker.subscribe(part, prefetch=prefetch, on_lost=lost))
+        except BaseException:
+            for subscription in opened:
+                await subscription.aclose(timeout_s=1.0)
+            raise
+        return cls(opened)
+
+    async def receive(self, *, max_messages: int, wait_s: float) -> Sequence[Delivery]:
+        self._turn = (self._turn + 1) % LOWER_TURN
+        indices = range(len(self._levels))
+        taken: list[Delivery] = []
+        for index in indices if self._turn else reversed(indices):
+            room = max_messages - len(taken)
+            if room > 0:
+                fresh = await self._levels[index].receive(max_messages=room, wait_s=0)
+                taken += [_outward(delivery, index) for delivery in fresh]
+        return taken or await self._first_of_any(max_messages, wait_s)
+
+    async def settle(
+        self, items: Sequence[Settlement], *, timeout_s: float
+    ) -> Sequence[SettleResult]:
+        results: dict[int, SettleResult] = {}
+        for level, subscription in enumerate(self._levels):
+            mine = [i for i, item in enumerate(items) if item.delivery.token.level == level]
+            if mine:
+                part = [_inward(items[i]) for i in mine]
+                answers = await subscription.settle(part, timeout_s=timeout_s)
+                results.update(zip(mine, answers, strict=True))
+        return [results.get(i, SettleUnknown("no such level")) for i in range(len(items))]
+
+    async def keep(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        lost: list[Delivery] = []
+        for level, subscription in enumerate(self._levels):
+            mine = [_original(d) for d in deliveries if d.token.level == level]
+            if mine:
+                gone = await subscription.keep(mine)
+                lost += [_outward(delivery, level) for delivery in gone]
+        return lost
+
+    async def pause(self) -> None:
+        for subscription in self._levels:
+            await subscription.pause()
+
+    async def resume(self) -> None:
+        for subscription in self._levels:
+            await subscription.resume()
+
+    async def stop(self) -> None:
+        for subscription in self._levels:
+            await subscription.stop()
+
+    async def aclose(self, *, timeout_s: float) -> None:
+        for subscription in self._levels:
+            await subscription.aclose(timeout_s=timeout_s)
+
+    async def _first_of_any(self, max_messages: int, wait_s: float) -> list[Delivery]:
+        """Wait on all levels; what several bring at the same moment is all taken."""
+        share = max(1, max_messages // len(self._levels))
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_receive(level, share, wait_s)) for level in self._levels]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
+        taken: list[Delivery] = []
+        for index, task in enumerate(tasks):
+            if not task.cancelled():
+                taken += [_outward(delivery, index) for delivery in task.result()]
+        return taken
+
+
+async def _receive(level: Subscription, limit: int, wait_s: float) -> Sequence[Delivery]:
+    return await level.receive(max_messages=limit, wait_s=wait_s)
+
+
+def _outward(delivery: Delivery, level: int) -> Delivery:
+    message = delivery.message
+    if level != ORDER.index(1):
+        message = replace(message, topic=logical_topic(message.topic))
+    return replace(delivery, message=message, token=LevelToken(level, delivery.token, delivery))
+
+
+def _original(delivery: Delivery) -> Delivery:
+    original: Delivery = delivery.token.original
+    return original
+
+
+def _inward(item: Settlement) -> Settlement:
+    return Settlement(_original(item.delivery), item.outcome, item.message)
