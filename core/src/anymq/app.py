@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from anymq.codecs.codec import Codec
 from anymq.events import AppEvent
 from anymq.middleware.chain import Middleware
 from anymq.outcome import SendResult
@@ -22,6 +21,7 @@ from anymq.support.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from anymq.capabilities import Capabilities
+    from anymq.codecs.codec import Codec
     from anymq.config import Settings
     from anymq.plugins.registry import Registry
     from anymq.portable.consumer import Consumer
@@ -168,12 +168,11 @@ class App(Registrar):
         Raises: PublishRejected (certainly not stored; MessageTooLarge, BufferFull), PublishUnknown,
         ClosedError, InvalidState.
         """
-        outgoing = self._lifecycle.outgoing
-        message = outgoing.build(topic, body, **options)
+        send = self._lifecycle.outgoing.send_one
+        limit = timeout_s or self._publish_timeout_s
         if require_group:
-            await outgoing.check_group(topic)
-        await outgoing.publish(message, timeout_s or self._publish_timeout_s)
-        return message.id
+            return await send(topic, body, limit, options, require_group=True)
+        return await send(topic, body, limit, options)
 
     async def publish_many(
         self,
@@ -191,7 +190,7 @@ class App(Registrar):
         ``atomic`` stores all or none (needs ``batch_atomic``). ``keys`` gives one key per body.
         Raises UnsupportedError, ClosedError, InvalidState.
         """
-        return await self._lifecycle.outgoing.publish_many(
+        return await self._lifecycle.outgoing.send_many(
             topic,
             bodies,
             keys,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from anymq.abc import Management
@@ -45,7 +45,10 @@ class Outbound:
         self._clock = clock
         self._groups_seen: dict[str, float] = {}
         self._build = builder.build
-        self.publish = publisher.publish
+        self._publish = publisher.publish
+        self.send_one: Callable[..., Awaitable[str]] = self._send_one
+        """``await send_one(topic, body, timeout_s, options)``; telemetry may wrap it."""
+        self.send_many: Callable[..., Awaitable[list[SendResult]]] = self._send_many
 
     def build(self, topic: str, body: Any, /, **options: Any) -> Message:
         """An encoded message on its route. Raises PublishRejected."""
@@ -63,10 +66,28 @@ class Outbound:
             return self._delays.delayed(message, due_at)
         return message
 
-    async def publish_many(
+    async def _send_one(
+        self,
+        topic: str,
+        body: Any,
+        /,
+        timeout_s: float,
+        options: Mapping[str, Any],
+        *,
+        require_group: bool = False,
+    ) -> str:
+        """Build, check and publish one message; its id. Raises PublishRejected, PublishUnknown."""
+        message = self.build(topic, body, **options)
+        if require_group:
+            await self.check_group(topic)
+        await self._publish(message, timeout_s)
+        return message.id
+
+    async def _send_many(
         self,
         topic: str,
         bodies: Iterable[Any],
+        /,
         keys: Iterable[str | None] | None,
         timeout_s: float,
         *,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from anymq.codecs.reading import BodyReader
 from anymq.message import Delivery
 from anymq.middleware.chain import Call
 from anymq.retry import RetryPolicy
 from anymq.topology import Source
+
+if TYPE_CHECKING:
+    from anymq.codecs.reading import BodyReader
 
 __all__ = ["AckPolicy", "BatchPlan", "ErrorHook", "SubscriberPlan", "default_prefetch"]
 

@@ -118,6 +118,7 @@ async def assemble(
         clock=parts.clock,
     )
     telemetry.watch(outgoing)
+    engine.listeners = telemetry.listeners
     requests = Requests(app, engine, codec, envelope)
     assembly = Assembly(
         outgoing=outgoing,
@@ -142,9 +143,7 @@ async def _start(
 ) -> None:
     async def publish(topic: str, body: Any, /, **options: Any) -> str:
         timeout_s = options.pop("timeout_s", None) or 10.0
-        message = assembly.outgoing.build(topic, body, **options)
-        await assembly.outgoing.publish(message, timeout_s)
-        return message.id
+        return await assembly.outgoing.send_one(topic, body, timeout_s, options)
 
     async def reply(delivery: Delivery, value: Any) -> None:
         address = delivery.reply_to or ""

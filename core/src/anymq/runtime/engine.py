@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import Context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anymq.abc import BackendContext, BackendEvent, Broker, Subscription
 from anymq.abc.broker import OnLost
 from anymq.capabilities import Capabilities
-from anymq.config import RoleTarget, Settings
 from anymq.declarations import SubscriberSpec
 from anymq.emulation.delay import BUCKETS_S, DelayRoute, ladder
 from anymq.emulation.outcomes import Emulation
@@ -28,6 +27,9 @@ from anymq.runtime.task_host import TaskHost
 from anymq.support.clock import Clock
 from anymq.support.limits import within
 from anymq.topology import GroupSpec, Source, TopicSpec, Topology, is_pattern
+
+if TYPE_CHECKING:
+    from anymq.config import RoleTarget, Settings
 
 __all__ = ["Engine", "topology_of"]
 
@@ -60,6 +62,8 @@ class Engine:
         self.capabilities: Capabilities
         self.publisher: Publisher
         self.delays: DelayRoute
+        self.listeners: tuple[Callable[[AppEvent], None], ...] = ()
+        """Telemetry's, told before the application's hooks."""
         self._settings = settings
         self._tell = tell
         self._window = window
@@ -152,7 +156,9 @@ class Engine:
         return self._host.spawn(work, context)
 
     def tell(self, event: AppEvent, /) -> None:
-        """Tell the application."""
+        """Tell the application, and whoever counts."""
+        for listener in self.listeners:
+            listener(event)
         self._tell(event)
 
     def executor(self, spec: SubscriberSpec) -> Executor:

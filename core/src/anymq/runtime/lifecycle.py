@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 from anymq.abc import Health
 from anymq.errors import AnyMQError, BackendUnavailable, ClosedError, InvalidState
 from anymq.events import AppEvent, ConsumerStopped
-from anymq.portable.dead_letters import DeadLetters
-from anymq.portable.outbound import Outbound
 from anymq.portable.plan import ErrorHook
-from anymq.portable.requests import Requests
-from anymq.runtime.assembly import Assembly, assemble, make_engine
 from anymq.runtime.checks import run_checks
-from anymq.runtime.engine import Engine
 from anymq.runtime.health import AppHealth, combine
 from anymq.runtime.parts import AppParts
 from anymq.runtime.task_host import TaskHost
@@ -23,6 +18,11 @@ from anymq.support.backoff import Backoff
 
 if TYPE_CHECKING:
     from anymq.app import App
+    from anymq.portable.dead_letters import DeadLetters
+    from anymq.portable.outbound import Outbound
+    from anymq.portable.requests import Requests
+    from anymq.runtime.assembly import Assembly
+    from anymq.runtime.engine import Engine
 
 __all__ = ["Lifecycle"]
 
@@ -169,6 +169,9 @@ class Lifecycle:
             await asyncio.sleep(delay)
 
     async def _open(self, consume: bool) -> None:
+        # Imported at the first start: importing anymq stays cheap for those who only declare.
+        from anymq.runtime.assembly import assemble, make_engine
+
         engine = make_engine(self._app, self._parts)
         await engine.open()
         self._engine = engine

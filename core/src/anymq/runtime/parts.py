@@ -8,13 +8,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from anymq.codecs.codec import Codec
-from anymq.codecs.envelope import Envelope
 from anymq.events import AppEvent, ConsumerStopped, HookFailed
 from anymq.portable.publisher import OnFull
 from anymq.support.clock import Clock
 
 if TYPE_CHECKING:
+    from anymq.codecs.codec import Codec
+    from anymq.codecs.envelope import Envelope
     from anymq.config import RoleTarget, Settings
     from anymq.plugins.registry import Registry
 

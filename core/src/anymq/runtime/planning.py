@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from anymq.codecs.codec import Codec
 from anymq.codecs.envelope import Envelope
 from anymq.codecs.reading import body_reader
-from anymq.config import Settings, SubscriberOverride
 from anymq.declarations import SubscriberSpec
 from anymq.errors import ConfigError
 from anymq.message import Delivery
@@ -25,6 +24,7 @@ from anymq.topology import Source
 
 if TYPE_CHECKING:
     from anymq.app import App
+    from anymq.config import Settings, SubscriberOverride
 
 __all__ = ["PlanParts", "check_overrides", "make_plan"]
 
@@ -58,7 +58,7 @@ def check_overrides(settings: Settings, specs: list[SubscriberSpec]) -> None:
 
 def make_plan(spec: SubscriberSpec, parts: PlanParts) -> SubscriberPlan:
     """Compile one subscriber. Raises ConfigError for an annotation nothing can decode."""
-    override = parts.settings.subscribers.get(spec.name, SubscriberOverride())
+    override = parts.settings.subscribers.get(spec.name)
     context: Context[Any] = Context(parts.app, parts.state, spec.name, spec.topics, spec.group, {})
     executor = None if spec.signature.is_async else parts.executor(spec)
     invoke = make_invoke(spec.handler, spec.signature, context, executor)
@@ -89,8 +89,8 @@ def make_plan(spec: SubscriberSpec, parts: PlanParts) -> SubscriberPlan:
     batch = None
     if spec.batch_size is not None:
         batch = BatchPlan(spec.batch_size, spec.batch_wait_s, decode, invoke)
-    concurrency = override.concurrency or spec.concurrency
-    prefetch = override.prefetch or spec.prefetch
+    concurrency = (override and override.concurrency) or spec.concurrency
+    prefetch = (override and override.prefetch) or spec.prefetch
     if batch is not None and prefetch is None:
         prefetch = batch.size * concurrency * 2
     return SubscriberPlan(
@@ -109,7 +109,9 @@ def make_plan(spec: SubscriberSpec, parts: PlanParts) -> SubscriberPlan:
     )
 
 
-def _retry(policy: RetryPolicy, override: SubscriberOverride) -> RetryPolicy:
+def _retry(policy: RetryPolicy, override: SubscriberOverride | None) -> RetryPolicy:
+    if override is None:
+        return policy
     changed = {
         name: value
         for name in type(override.retry).model_fields

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from anymq.capabilities import CAPABILITY_NAMES, Capabilities, Support
 from anymq.declarations import Declarations
 from anymq.errors import UnsupportedError
-from anymq.plugins.registry import Registry
 from anymq.topology import is_pattern
+
+if TYPE_CHECKING:
+    from anymq.plugins.registry import Registry
 
 __all__ = ["Use", "check_uses", "uses_of"]
 
