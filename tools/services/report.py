@@ -40,8 +40,8 @@ class Line:
 class Console:
     """Progress for people, on stderr, coloured when that is a terminal."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._stream = stream
+    def __init__(self) -> None:
+        self._stream = sys.stderr
         self._began = time.monotonic()
 
     def step(self, name: str, what: str) -> None:

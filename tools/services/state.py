@@ -9,7 +9,7 @@ from pathlib import Path
 
 from services.process import Process
 
-__all__ = ["Record", "forget", "load", "save"]
+__all__ = ["Record", "load", "save"]
 
 _FILE = "state.json"
 
@@ -46,8 +46,3 @@ def save(home: Path, record: Record) -> None:
     draft = home / f"{_FILE}.{os.getpid()}"
     draft.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
     draft.replace(home / _FILE)
-
-
-def forget(home: Path) -> None:
-    """Remove the record; nothing happens when there is none."""
-    (home / _FILE).unlink(missing_ok=True)
