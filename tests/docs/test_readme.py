@@ -33,7 +33,10 @@ def run(source: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(("source", "output"), zip(blocks("python"), blocks("text"), strict=True))
+PROGRAMS = list(zip(blocks("python"), blocks("text"), strict=True))
+
+
+@pytest.mark.parametrize(("source", "output"), PROGRAMS)
 def test_every_program_prints_what_the_page_says(source: str, output: str, tmp_path: Path) -> None:
     """Each program is followed by its output, and that is what it prints."""
     done = run(source, tmp_path)
