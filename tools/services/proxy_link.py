@@ -16,6 +16,9 @@ _READ_BYTES = 65_536
 _QUEUE_ITEMS = 64
 """Pieces under way in one direction; beyond it the sender is slowed down, as by a full pipe."""
 
+_TICK_S = 0.05
+"""A throttled connection moves this often."""
+
 _Item = tuple[float, bytes | None]
 """When it may be written, by the loop's clock; no bytes: the end; None: reset by its sender."""
 
@@ -112,16 +115,23 @@ class Link:
         data = data[:left]
         self._replied += len(data) if is_reply else 0
         try:
-            for piece in _slices(data, self.faults().slice_bytes):
-                writer.write(piece)
-                await writer.drain()
+            for piece in _slices(data, self._piece_bytes()):
                 if rate := self.faults().bytes_per_s:
                     await asyncio.sleep(len(piece) / rate)
+                writer.write(piece)
+                await writer.drain()
         except OSError:
             self._finish(writer, was_reset=True)
             return
         if is_last:
             self.reset()
+
+    def _piece_bytes(self) -> int:
+        """Return how much is written at once; 0 is any number."""
+        faults = self.faults()
+        if faults.bytes_per_s and not faults.slice_bytes:
+            return max(1, int(faults.bytes_per_s * _TICK_S))
+        return faults.slice_bytes
 
     def _budget_left(self) -> int | None:
         """Return how many bytes of replies may still pass; None is any number."""
