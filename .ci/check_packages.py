@@ -16,6 +16,7 @@ __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 600
+UV = (sys.executable, "-m", "uv")
 
 
 def run(*command: object, cwd: Path) -> None:
@@ -34,15 +35,15 @@ def check(source: Path, *, scratch: Path) -> None:
     name = tomllib.loads((source / "pyproject.toml").read_text())["project"]["name"]
     package = name.replace("-", "_")
     wheels = scratch / "dist"
-    run("uv", "build", "--quiet", "--out-dir", wheels, source, cwd=ROOT)
+    run(*UV, "build", "--quiet", "--out-dir", wheels, source, cwd=ROOT)
     (wheel,) = wheels.glob(f"{package}-*.whl")
     inside = zipfile.ZipFile(wheel).namelist()
     if f"{package}/py.typed" not in inside or not any(n.endswith("/LICENSE") for n in inside):
         sys.exit(f"{wheel.name}: no py.typed or no LICENSE inside")
     venv = scratch / package
-    run("uv", "venv", "--quiet", "--clear", "--python", sys.executable, venv, cwd=scratch)
+    run(*UV, "venv", "--quiet", "--clear", "--python", sys.executable, venv, cwd=scratch)
     python = venv / "bin" / "python"
-    install = ("uv", "pip", "install", "--quiet", "--python", python, "--find-links", wheels)
+    install = (*UV, "pip", "install", "--quiet", "--python", python, "--find-links", wheels)
     run(*install, "--constraint", ROOT / "requirements.lock", wheel, cwd=scratch)
     run(python, "-c", f"import {package}", cwd=scratch)
 

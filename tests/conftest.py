@@ -74,7 +74,7 @@ def _keep(config: pytest.Config, items: list[pytest.Item], backend: str) -> None
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start what the chosen tests need, outside the time limit of any of them."""
-    if not session.config.option.collectonly:
+    if not session.config.option.collectonly and not session.testsfailed:
         needed: Iterable[set[str]] = map(_needed, session.items)
         session.config.stash[SERVERS].start(set().union(*needed))
 
