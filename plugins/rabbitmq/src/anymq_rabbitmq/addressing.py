@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from anymq.abc import BackendContext
 from anymq.message import Message
-from anymq.outcome import CONFIRMED, Rejected, SendResult
+from anymq.outcome import CONFIRMED, Rejected, SendResult, Unknown
 from anymq_rabbitmq.confirms import Parcel
 from anymq_rabbitmq.directory import Directory
 from anymq_rabbitmq.ladder import LADDER_END, first_step
 from anymq_rabbitmq.names import address_queue
 from anymq_rabbitmq.wire import encode
 
-__all__ = ["Addressing", "queue_destination", "topic_destination"]
+__all__ = ["TOPOLOGY_GONE", "Addressing", "queue_destination", "topic_destination"]
+
+TOPOLOGY_GONE = Unknown("what was declared here is missing on the server")
+"""The answer, always this object, when exchange or queues were lost by other means than ours."""
 
 
 def topic_destination(topic: str, partition: str) -> str:
@@ -29,15 +32,23 @@ def queue_destination(queue: str) -> str:
 class Addressing:
     """Makes parcels of messages, asking the directory what is declared."""
 
-    def __init__(self, context: BackendContext, directory: Directory) -> None:
+    def __init__(
+        self,
+        context: BackendContext,
+        directory: Directory,
+        *,
+        groups_of: Callable[[str], int | None],
+    ) -> None:
         self._context = context
         self._directory = directory
+        self._groups_of = groups_of
+        """How many groups of a topic were declared here; None for a topic that was not."""
 
-    async def parcels(self, messages: Sequence[Message]) -> list[Parcel | Rejected]:
+    async def parcels(self, messages: Sequence[Message]) -> list[Parcel | SendResult]:
         """One parcel or refusal per message, in order."""
         return [await self._parcel(message, self._delay_of(message)) for message in messages]
 
-    async def retry_parcel(self, message: Message, delay_s: float) -> Parcel | Rejected:
+    async def retry_parcel(self, message: Message, delay_s: float) -> Parcel | SendResult:
         """A message for its own group alone, in ``delay_s`` seconds."""
         return await self._parcel(message, delay_s)
 
@@ -46,7 +57,7 @@ class Addressing:
             return 0.0
         return message.due_at - self._context.clock.time()
 
-    async def _parcel(self, message: Message, delay_s: float) -> Parcel | Rejected:
+    async def _parcel(self, message: Message, delay_s: float) -> Parcel | SendResult:
         topic = self._context.physical(message.topic)
         if message.group is None and message.lane != "main":
             return Rejected("invalid", f"the {message.lane} lane needs a group")
@@ -57,22 +68,29 @@ class Addressing:
             target = await self._to_topic(topic, message.partition, delay_s)
         else:
             target = await self._to_queue(address_queue(topic, message), delay_s)
-        if isinstance(target, Rejected):
+        if not isinstance(target, tuple):
             return target
         exchange, routing_key, unrouted = target
         return Parcel(exchange, routing_key, properties, message.body, unrouted)
 
     async def _to_topic(
         self, topic: str, partition: int, delay_s: float
-    ) -> tuple[str, str, SendResult] | Rejected:
+    ) -> tuple[str, str, SendResult] | SendResult:
         if not await self._directory.has_exchange(topic):
+            if self._groups_of(topic) is not None:
+                return TOPOLOGY_GONE
             return Rejected("not_found", f"the topic {topic!r} is not declared")
         if delay_s <= 0:
-            # Returned as unroutable, it is a declared topic without a group: nobody misses it.
-            return topic, str(partition), CONFIRMED
+            return topic, str(partition), self._unrouted(topic)
         return await self._delayed(topic_destination(topic, str(partition)), delay_s)
 
-    async def _to_queue(self, queue: str, delay_s: float) -> tuple[str, str, SendResult] | Rejected:
+    def _unrouted(self, topic: str) -> SendResult:
+        """A declared topic without a group: nobody misses it. With one, its queue is gone."""
+        return TOPOLOGY_GONE if self._groups_of(topic) else CONFIRMED
+
+    async def _to_queue(
+        self, queue: str, delay_s: float
+    ) -> tuple[str, str, SendResult] | SendResult:
         missing = Rejected("not_found", f"there is no queue {queue!r}")
         if delay_s <= 0:
             return "", queue, missing
@@ -82,7 +100,7 @@ class Addressing:
 
     async def _delayed(
         self, destination: str, delay_s: float
-    ) -> tuple[str, str, SendResult] | Rejected:
+    ) -> tuple[str, str, SendResult] | SendResult:
         missing = Rejected("not_found", "the delay ladder is not declared")
         if not await self._directory.has_exchange(LADDER_END):
             return missing

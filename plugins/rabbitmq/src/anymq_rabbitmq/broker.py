@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from anymq.abc import BackendContext, Broker, EventSink, Health, Management, Subscription
 from anymq.abc.broker import OnLost
 from anymq.capabilities import Capabilities
-from anymq.errors import AnyMQError, ClosedError, UnsupportedError
+from anymq.errors import ClosedError, UnsupportedError
 from anymq.message import Message
 from anymq.outcome import SendResult
 from anymq.topology import Source, Topology, TopologyMode, is_pattern
-from anymq_rabbitmq.addressing import Addressing
+from anymq_rabbitmq.addressing import TOPOLOGY_GONE, Addressing
 from anymq_rabbitmq.capabilities import capabilities_of
 from anymq_rabbitmq.catalog import Catalog
 from anymq_rabbitmq.declaring import Declarer
@@ -24,6 +24,7 @@ from anymq_rabbitmq.management import RabbitManagement
 from anymq_rabbitmq.options import RabbitMQOptions
 from anymq_rabbitmq.publisher import Publisher
 from anymq_rabbitmq.queues import GroupQueues, PrivateQueues, Queues
+from anymq_rabbitmq.repairs import Repairs
 from anymq_rabbitmq.settling import Settler
 from anymq_rabbitmq.subscription import RabbitSubscription
 
@@ -36,14 +37,12 @@ class RabbitMQBroker(Broker):
     def __init__(self, options: RabbitMQOptions, context: BackendContext) -> None:
         self._options = options
         self._context = context
-        self._links = Links(options, context.client_id, on_recovered=self._look_again)
+        self._links = Links(options, context.client_id, on_change=self._look_again)
         self._directory = Directory(self._links.consuming, timeout_s=options.request_timeout_s)
         self._publisher = Publisher(self._links.publishing)
         self._catalog = Catalog(
             self._links.consuming, self._publisher, timeout_s=options.request_timeout_s
         )
-        self._addressing = Addressing(context, self._directory)
-        self._settler = Settler(self._publisher, self._addressing)
         self._declarer = Declarer(
             self._links.consuming,
             self._directory,
@@ -51,15 +50,17 @@ class RabbitMQBroker(Broker):
             context.physical,
             timeout_s=options.request_timeout_s,
         )
+        self._repairs = Repairs(self._declarer, context.physical, tell=self._links.degraded)
+        self._addressing = Addressing(context, self._directory, groups_of=self._repairs.groups_of)
+        self._settler = Settler(self._publisher, self._addressing)
         self._management = RabbitManagement(
             self._links.consuming,
             self._directory,
             self._catalog,
             context,
+            on_removed=self._repairs.forget_group,
             timeout_s=options.request_timeout_s,
         )
-        self._managed = Topology()
-        """What was declared here, to be made again on a server that lost it."""
         self._subscriptions: list[RabbitSubscription] = []
         self._is_closed = False
 
@@ -80,9 +81,7 @@ class RabbitMQBroker(Broker):
                     await self._declarer.check(topology)
                     return
                 await self._declarer.make(topology)
-        self._managed = Topology(
-            (*self._managed.topics, *topology.topics), (*self._managed.groups, *topology.groups)
-        )
+        self._repairs.note(topology)
 
     async def send(
         self, messages: Sequence[Message], *, timeout_s: float, atomic: bool = False
@@ -92,9 +91,13 @@ class RabbitMQBroker(Broker):
             raise UnsupportedError("RabbitMQ stores a batch entry by entry, never as a whole")
         if not messages:
             return []
-        return await self._publisher.publish(
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        results = await self._publisher.publish(
             lambda: self._addressing.parcels(messages), count=len(messages), timeout_s=timeout_s
         )
+        if any(result is TOPOLOGY_GONE for result in results):
+            await self._repairs.run_within(deadline)
+        return results
 
     async def subscribe(self, source: Source, *, prefetch: int, on_lost: OnLost) -> Subscription:
         self._check_open()
@@ -130,7 +133,7 @@ class RabbitMQBroker(Broker):
             self._links.consuming,
             consume,
             on_gone=on_gone,
-            repair=self._make_again,
+            repair=self._repairs.run,
             timeout_s=self._options.request_timeout_s,
         )
 
@@ -147,17 +150,6 @@ class RabbitMQBroker(Broker):
 
     def _look_again(self) -> None:
         self._directory.forget()
-
-    async def _make_again(self) -> bool:
-        """Declare again what this Broker declared, for a server that lost it."""
-        if not self._managed.topics and not self._managed.groups:
-            return False
-        try:
-            await self._declarer.make(self._managed)
-        except AnyMQError:
-            return False
-        self._links.degraded("queues were missing and were declared again; what they held is lost")
-        return True
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -10,7 +10,7 @@ from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
 from anymq.errors import BackendUnavailable
-from anymq.outcome import Confirmed, Rejected
+from anymq.outcome import Confirmed, Rejected, SendResult
 from anymq.support.ids import new_id
 from anymq_rabbitmq.confirms import Parcel
 from anymq_rabbitmq.link import Link
@@ -78,7 +78,7 @@ class Catalog:
             return
         missing = Rejected("not_found", "there is no catalog")
 
-        async def prepare() -> list[Parcel | Rejected]:
+        async def prepare() -> list[Parcel | SendResult]:
             return [Parcel("", CATALOG, _properties(), _line(entry), missing) for entry in entries]
 
         results = await self._publisher.publish(

@@ -153,7 +153,8 @@ class Link:
         if closing is not None:
             await asyncio.wait([closing])
         error = closing.exception() if closing is not None and not closing.cancelled() else None
-        reason = text_of(error) if error is not None else "closed"
+        # aiormq cancels its reader when heartbeats stay away.
+        reason = text_of(error) if isinstance(error, Exception) else "the server did not answer"
         self._up.clear()
         self.failure = BackendUnavailable(f"the connection to RabbitMQ was lost: {reason}")
         self._observer(self, False, reason)

@@ -26,10 +26,10 @@ class Links:
     """
 
     def __init__(
-        self, options: RabbitMQOptions, client_id: str, *, on_recovered: Callable[[], None]
+        self, options: RabbitMQOptions, client_id: str, *, on_change: Callable[[], None]
     ) -> None:
         self._options = options
-        self._on_recovered = on_recovered
+        self._on_change = on_change
         self._events: EventSink = _ignore
         self._down: set[str] = set()
         self._is_closed = False
@@ -81,6 +81,7 @@ class Links:
     def _observe(self, link: Link, is_up: bool, reason: str) -> None:
         if self._is_closed:
             return
+        self._on_change()
         if not is_up:
             if not self._down:
                 self._events(BackendEvent("lost", f"{link.name}: {reason}"))
@@ -88,7 +89,6 @@ class Links:
             return
         self._down.discard(link.name)
         if not self._down:
-            self._on_recovered()
             self._events(BackendEvent("recovered"))
 
 

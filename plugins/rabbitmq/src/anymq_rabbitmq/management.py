@@ -33,9 +33,11 @@ class RabbitManagement(Management):
         catalog: Catalog,
         context: BackendContext,
         *,
+        on_removed: Callable[[str, str], None],
         timeout_s: float,
     ) -> None:
         self._link = link
+        self._on_removed = on_removed
         self._directory = directory
         self._catalog = catalog
         self._context = context
@@ -88,6 +90,7 @@ class RabbitManagement(Management):
         counted = await self._directory.count(main)
         if counted is not None and counted[1]:
             raise Busy(f"group {group!r} of {topic!r} has {counted[1]} member(s)")
+        self._on_removed(topic, group)
         await self._do(lambda channel: channel.queue_delete(main))
         await self._do(lambda channel: channel.queue_delete(dead_queue(name, group)))
         self._directory.forget()

@@ -10,7 +10,7 @@ from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
 from anymq.errors import BackendUnavailable, ConfigError
-from anymq.outcome import Confirmed, Rejected
+from anymq.outcome import Confirmed, Rejected, SendResult
 from anymq.support.backoff import Backoff
 from anymq.support.ids import new_id
 from anymq_rabbitmq.confirms import Parcel
@@ -91,7 +91,7 @@ class Positions:
         )
         missing = Rejected("not_found", f"there is no queue {queue!r}")
 
-        async def prepare() -> list[Parcel | Rejected]:
+        async def prepare() -> list[Parcel | SendResult]:
             return [Parcel("", queue, properties, position.encode(), missing)]
 
         (result,) = await self._publisher.publish(prepare, count=1, timeout_s=self._timeout_s)

@@ -16,7 +16,7 @@ from anymq_rabbitmq.link import Link
 
 __all__ = ["Prepare", "Publisher"]
 
-Prepare = Callable[[], Awaitable[Sequence[Parcel | Rejected]]]
+Prepare = Callable[[], Awaitable[Sequence[Parcel | SendResult]]]
 """Makes the parcels of one batch; called when it is the batch's turn."""
 
 
@@ -33,7 +33,7 @@ class Publisher:
         self, prepare: Prepare, *, count: int, timeout_s: float
     ) -> Sequence[SendResult]:
         """Publish ``count`` parcels and wait for the confirms; one result each, in order."""
-        prepared: Sequence[Parcel | Rejected] = []
+        prepared: Sequence[Parcel | SendResult] = []
         batch = Batch([])
         try:
             with translated("publishing"):

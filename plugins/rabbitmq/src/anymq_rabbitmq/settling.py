@@ -18,7 +18,6 @@ from anymq.outcome import (
     Ack,
     Confirmed,
     DeadLetter,
-    Rejected,
     Retry,
     SendResult,
     Settlement,
@@ -154,7 +153,7 @@ class Settler:
         return results
 
     async def _send_again(self, claims: Sequence[_Claim], deadline: float) -> Sequence[SendResult]:
-        async def prepare() -> Sequence[Parcel | Rejected]:
+        async def prepare() -> Sequence[Parcel | SendResult]:
             return [
                 await self._addressing.retry_parcel(_copy(claim), _delay_of(claim.item))
                 for claim in claims

@@ -37,7 +37,7 @@ class RabbitMQStream(Stream):
         self._options = options
         self._context = context
         self._timeout_s = options.request_timeout_s
-        self._links = Links(options, context.client_id, on_recovered=self._look_again)
+        self._links = Links(options, context.client_id, on_change=self._look_again)
         self._directory = Directory(self._links.consuming, timeout_s=self._timeout_s)
         self._publisher = Publisher(self._links.publishing)
         self._positions = Positions(
@@ -67,7 +67,7 @@ class RabbitMQStream(Stream):
         if not records:
             return []
 
-        async def prepare() -> Sequence[Parcel | Rejected]:
+        async def prepare() -> Sequence[Parcel | SendResult]:
             now = self._context.clock.time()
             return [self._parcel(record, now) for record in records]
 
@@ -131,7 +131,7 @@ class RabbitMQStream(Stream):
         elif mode is TopologyMode.VERIFY and not await self._directory.has_queue(name):
             raise TopologyError(f"the stream {spec.name!r} is not declared on RabbitMQ")
 
-    def _parcel(self, record: Message, now: float) -> Parcel | Rejected:
+    def _parcel(self, record: Message, now: float) -> Parcel | SendResult:
         properties = encode_record(record, appended_at=now)
         if isinstance(properties, Rejected):
             return properties
