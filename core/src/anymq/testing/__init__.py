@@ -3,6 +3,22 @@
 from __future__ import annotations
 
 from anymq.testing.app_test import AppTest
+from anymq.testing.check import CheckFailed, check, expect
 from anymq.testing.fake_clock import FakeClock
+from anymq.testing.harness import Harness, Timings
+from anymq.testing.harnesses.command import CommandHarness
+from anymq.testing.suites import BrokerSuite, StreamSuite, TaskSuite
 
-__all__ = ["AppTest", "FakeClock"]
+__all__ = [
+    "AppTest",
+    "BrokerSuite",
+    "CheckFailed",
+    "CommandHarness",
+    "FakeClock",
+    "Harness",
+    "StreamSuite",
+    "TaskSuite",
+    "Timings",
+    "check",
+    "expect",
+]

@@ -1,0 +1,84 @@
+"""Harness: everything about a backend that the kit cannot know by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from anymq.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from anymq.app import App
+    from anymq.plugins.registry import Registry
+
+__all__ = ["Disruption", "Harness", "Timings"]
+
+Disruption = Literal[
+    "kill", "pause", "resume", "restart", "wipe", "cut", "delay", "blackhole", "half-open", "heal"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How a backend's pace differs from the kit's defaults."""
+
+    scale: float = 1.0
+    """Multiplies every limit."""
+    quiet_s: float = 0.15
+    """How long to look for messages that must not come."""
+    late_s: float = 0.1
+    """How much later than asked a delay may end (plus one per cent of it)."""
+    lease_s: float = 1.0
+    """The lease the kit configures where the backend has leases."""
+
+
+class Harness:
+    """Subclass it per backend. The defaults fit a backend that lives in this process."""
+
+    backend: ClassVar[str] = ""
+    """Name of the backend, equal to its descriptor's."""
+    timings: ClassVar[Timings] = Timings()
+    known_failures: ClassVar[Mapping[str, str]] = {}
+    """Check id to the reason with an issue's address; such a check must fail."""
+
+    def __init__(self, url: str = "", *, registry: Registry | None = None) -> None:
+        self.url = url
+        self.registry = registry
+
+    async def options(self) -> dict[str, Any]:
+        """At least ``url``; further keys are fields of the configuration."""
+        return {"url": self.url}
+
+    def url_with(self, **query: object) -> str:
+        """The URL with further options of the plugin in its query."""
+        text = "&".join(f"{key}={value}" for key, value in query.items())
+        return f"{self.url}{'&' if '?' in self.url else '?'}{text}" if text else self.url
+
+    def make_destination(self, name: str) -> str:
+        """A topic name for a test, from one that is unique already."""
+        return name
+
+    async def cleanup(self) -> None:
+        """Remove what the run made on the backend."""
+
+    async def disrupt(self, how: Disruption) -> None:
+        """Break the backend, or mend it. Raises UnsupportedError where it cannot be broken."""
+        raise UnsupportedError(f"this harness cannot {how} its backend")
+
+    async def set_outage(self, reason: str | None) -> None:
+        """Make ``open`` and ``health`` fail as if the backend were down; None ends it."""
+        await self.disrupt("kill" if reason else "restart")
+
+    async def inspect(self) -> Mapping[str, int]:
+        """What the backend counts: ``consumers``, ``connections`` …; empty if it tells nothing."""
+        return {}
+
+    async def crash(self, app: App) -> None:
+        """Let an application vanish as if its process were killed: nothing is settled."""
+        broker: Any = app._lifecycle.engine.broker
+        abandon = getattr(broker, "abandon", None)
+        if abandon is None:
+            raise UnsupportedError("this backend's Broker has no abandon(): override crash()")
+        abandon()
+        app.force()

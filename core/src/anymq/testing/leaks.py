@@ -1,0 +1,66 @@
+"""What a check must not leave behind: tasks, threads, file descriptors, consumers."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from anymq.testing.harness import Harness
+
+__all__ = ["Footprint", "check_footprint", "footprint"]
+
+LIMIT_S = 3.0
+SLACK = 2
+"""File descriptors that a client library may keep (a resolver's socket, an epoll)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Counts at one moment."""
+
+    tasks: int
+    threads: int
+    descriptors: int
+    backend: Mapping[str, int]
+
+
+async def footprint(harness: Harness) -> Footprint:
+    """Count what is there now."""
+    gc.collect()
+    return Footprint(
+        len(asyncio.all_tasks()),
+        threading.active_count(),
+        len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0,
+        dict(await harness.inspect()),
+    )
+
+
+async def check_footprint(before: Footprint, harness: Harness) -> str:
+    """Wait until everything is back to what it was; what is left, or "" for nothing."""
+    until = time.monotonic() + LIMIT_S * harness.timings.scale
+    while True:
+        left = _left(before, await footprint(harness))
+        if not left or time.monotonic() > until:
+            return left
+        await asyncio.sleep(0.02)
+
+
+def _left(before: Footprint, after: Footprint) -> str:
+    left = []
+    if after.tasks > before.tasks:
+        names = sorted(task.get_coro().__qualname__ for task in asyncio.all_tasks())  # type: ignore[union-attr]
+        left.append(f"{after.tasks - before.tasks} task(s) of {names}")
+    if after.threads > before.threads:
+        names = sorted(thread.name for thread in threading.enumerate())
+        left.append(f"{after.threads - before.threads} thread(s) of {names}")
+    if after.descriptors > before.descriptors + SLACK:
+        left.append(f"{after.descriptors - before.descriptors} file descriptor(s)")
+    for name, count in after.backend.items():
+        if count > before.backend.get(name, 0):
+            left.append(f"{count - before.backend.get(name, 0)} {name}")
+    return ", ".join(left)
