@@ -80,26 +80,8 @@ def all_checks() -> list[Check]:
     return sorted(_collected, key=lambda c: (_ORDER.index(c.group), c.id, c.family))
 
 
-_ORDER = [
-    "CFG",
-    "LIF",
-    "DEL",
-    "ACK",
-    "RTY",
-    "ORD",
-    "GRP",
-    "CON",
-    "REC",
-    "MSG",
-    "BAT",
-    "TIM",
-    "TSK",
-    "STR",
-    "TXN",
-    "HND",
-    "OBS",
-    "STS",
-]
+_GROUPS = "CFG LIF DEL ACK RTY ORD GRP CON REC MSG BAT TIM TSK STR TXN HND OBS STS"
+_ORDER = tuple(_GROUPS.split())
 
 
 def expect(condition: object, message: str) -> None:

@@ -71,7 +71,7 @@ def find_harness(url: str, named: str | None, registry: Registry) -> Harness:
 
 def _configured(registry: Registry) -> str:
     target = resolve_role(load_settings(), "broker", registry)
-    return target.url.reveal() if hasattr(target.url, "reveal") else str(target.url)
+    return str(target.url)
 
 
 async def _run(harness: Harness, registry: Registry, checks: list[Check]) -> Report:

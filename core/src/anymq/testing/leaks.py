@@ -35,9 +35,17 @@ async def footprint(harness: Harness) -> Footprint:
     return Footprint(
         len(asyncio.all_tasks()),
         threading.active_count(),
-        len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0,
+        _descriptors(),
         dict(await harness.inspect()),
     )
+
+
+def _descriptors() -> int:
+    """Open file descriptors; 0 where the system does not tell."""
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return 0
 
 
 async def check_footprint(before: Footprint, harness: Harness) -> str:

@@ -128,7 +128,7 @@ class Runner:
 
 
 def choose(only: Collection[str] = (), *, families: Collection[str]) -> list[Check]:
-    """The checks of some families; ``only``: ids or groups ("ACK-05", "ACK"). Raises ConfigError."""
+    """The checks of some families; ``only``: ids or groups (ACK-05, ACK). Raises ConfigError."""
     checks = [check for check in all_checks() if check.family in families]
     if not only:
         return checks
