@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import count
 
 from anymq.capabilities import Durability
 from anymq.errors import BackendUnavailable, TopologyError, UnsupportedError
@@ -94,6 +95,8 @@ class Space:
         self.streams: dict[str, Log] = {}
         self.stream_waiters: list[Waiter] = []
         self.committed: dict[tuple[str, str], str] = {}
+        self.tokens = count(1)
+        """Unique in the space, so that a stale token never fits a later delivery."""
         self.outage: str | None = None
         """Set by the harness: why ``open`` and ``health`` fail at present."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from itertools import count
 
 from anymq.abc import Subscription
 from anymq.abc.broker import OnLost
@@ -49,7 +48,7 @@ class MemorySubscription(Subscription):
         self._clock = clock
         self._on_lost = on_lost
         self._on_close = on_close
-        self._tokens = count()
+        self._tokens = space.tokens
         self._held: dict[int, tuple[Delivery, Group]] = {}
         self._leases: dict[int, float] = {}
         self._sweep: TimerHandle | None = None

@@ -123,7 +123,7 @@ class Bench:
         behaviour: Behaviour | None = None,
         **options: Any,
     ) -> Collector:
-        """Subscribe a collector. ``behaviour(value, delivery)`` may fail, wait, return an Outcome."""
+        """Subscribe a collector; ``behaviour(value, delivery)`` decides what the handler does."""
         collector = Collector(self.run_id, behaviour)
         self.collectors.append(collector)
 

@@ -7,6 +7,7 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -55,7 +56,7 @@ def find_harness(url: str, named: str | None, registry: Registry) -> Harness:
     target = resolve_role(Settings(url=parse_url(url)), "broker", registry)
     name = named or target.descriptor.harness
     if name is None:
-        found: type[Harness] = Harness
+        found: Any = Harness
     elif ":" in name and name.partition(":")[0].endswith(".py"):
         found = load_object(name)
     else:

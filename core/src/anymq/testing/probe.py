@@ -1,0 +1,27 @@
+"""Looks that checks share: what a backend has pending, and how its leases are shortened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anymq.testing.bench import Bench
+
+__all__ = ["is_settled", "pending", "short_lease"]
+
+
+def short_lease(bench: Bench) -> dict[str, Any]:
+    """The plugin option for a short lease, where the backend has leases."""
+    if bench.capabilities.lease_s is None:
+        return {}
+    return {"lease_s": bench.harness.timings.lease_s}
+
+
+async def pending(bench: Bench, app: Any, topic: str) -> int:
+    """What one group's only topic has in flight or ready, as the backend counts."""
+    states = await app._lifecycle.engine.broker.management().groups(topic)
+    return sum((state.in_flight or 0) + (state.ready or 0) for state in states)
+
+
+async def is_settled(bench: Bench, app: Any, topic: str) -> bool:
+    """Whether nothing is in flight or ready any more."""
+    return await pending(bench, app, topic) == 0
