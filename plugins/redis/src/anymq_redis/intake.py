@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from anymq.abc.broker import OnLost
+from anymq.errors import AnyMQError
 from anymq.message import Delivery
 from anymq_redis.condition import Condition
 from anymq_redis.errors import is_missing_group, translate
@@ -14,11 +15,15 @@ from anymq_redis.feeds import shares
 from anymq_redis.holdings import Holdings
 from anymq_redis.link import Command, Link
 from anymq_redis.member import Member
+from anymq_redis.mover import Mover
 from anymq_redis.scripts import script
 from anymq_redis.settling import by_feed
 from anymq_redis.upkeep import Upkeep
 
-__all__ = ["Intake"]
+__all__ = ["POLL_S", "Intake"]
+
+POLL_S = 0.08
+"""Longest wait in one go, so that ``stop`` is heard. An idle server makes it up to 0.1 s longer."""
 
 
 class Intake:
@@ -30,6 +35,7 @@ class Intake:
         member: Member,
         *,
         upkeep: Upkeep,
+        mover: Mover,
         holdings: Holdings,
         condition: Condition,
         on_lost: OnLost,
@@ -38,6 +44,7 @@ class Intake:
         self._member = member
         self._by_stream = {feed.stream.encode(): feed for feed in member.feeds}
         self._upkeep = upkeep
+        self._mover = mover
         self._holdings = holdings
         self._condition = condition
         self._on_lost = on_lost
@@ -74,24 +81,43 @@ class Intake:
         member = self._member
         if self._is_flowing:
             self._turn += 1
+            moves = self._upkeep.move(asyncio.get_running_loop().time())
             asked = shares(member.feeds, room, self._turn)
-            found = await self._ask([member.read([feed], count) for feed, count in asked])
+            reads = [member.read([feed], count) for feed, count in asked]
+            replies = await self._run(moves + reads)
+            self._upkeep.moved(replies[: len(moves)])
+            found = self._new(replies[len(moves) :])
             if found:
                 return found
         # What is delivered is ours at once, so ask for the least that wakes; the rest follows.
-        block_s = self._upkeep.wait_s(wait_s)
-        found = await self._ask([member.read(member.feeds, 1, block_s)], block_s)
+        found = self._new(await self._wait(min(wait_s, POLL_S)))
         self._is_flowing = bool(found)
         return found
 
-    async def _ask(self, reads: list[Command], block_s: float = 0.0) -> list[Delivery]:
-        moves = self._upkeep.move(asyncio.get_running_loop().time())
-        replies = await self._run(moves + reads, block_s)
-        if moves:
-            self._upkeep.moved(replies[: len(moves)])
+    async def _wait(self, block_s: float) -> list[Any]:
+        """Wait for one entry of any feed, while the mover brings what becomes due."""
+        read = self._member.read(self._member.feeds, 1, block_s)
+        if not block_s:
+            return await self._run([read])
+        is_over = asyncio.Event()
+        failure: AnyMQError | None = None
+        replies: list[Any] = []
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._mover.run(is_over))
+            try:
+                replies = await self._run([read], block_s)
+            except AnyMQError as error:
+                failure = error  # raised below: the group would wrap it
+            finally:
+                is_over.set()
+        if failure is not None:
+            raise failure
+        return replies
+
+    def _new(self, replies: Iterable[Any]) -> list[Delivery]:
         return [
             self._member.delivery(self._by_stream[stream], entry)
-            for reply in replies[len(moves) :]
+            for reply in replies
             for stream, entries in reply or ()
             for entry in entries
         ]

@@ -127,8 +127,8 @@ class RedisManagement(Management):
         )
 
     def _gone_s(self) -> float:
-        """After so long without a sign a member does not count; a waiting one asks all the time."""
-        return max(10.0, self._options.lease_s)
+        """After so long without a sign a member does not count; a living one gives one in time."""
+        return max(2.0, self._options.lease_s)
 
     async def _names(self) -> list[str]:
         """The logical names of all topics of this namespace."""

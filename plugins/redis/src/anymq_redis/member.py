@@ -13,6 +13,10 @@ from anymq_redis.scripts import script
 
 __all__ = ["Member"]
 
+_BEHIND_ALL = f"{2**64 - 1}-{2**64 - 2}"
+"""Of what a consumer holds already, what is behind this id: nothing, ever. (The very last id is how
+the server writes ">" for itself: it would deliver.)"""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -79,6 +83,13 @@ class Member:
         """Give back the ids of the feed that follow, or all, and leave, where none do."""
         keys = (feed.stream, feed.companions.retry)
         return (*script("give_back", 2), *keys, *self.names, feed.deletes, feed.label)
+
+    def here(self) -> Command:
+        """Ask for nothing, which counts as a sign of life."""
+        return (
+            *("XREADGROUP", "GROUP", *self.names, "COUNT", 1),
+            *("STREAMS", self.feeds[0].stream, _BEHIND_ALL),
+        )
 
     def read(self, feeds: Sequence[Feed], count: int, block_s: float = 0.0) -> Command:
         """Ask for new entries: up to ``count`` of each feed."""

@@ -14,16 +14,17 @@ from anymq.support.backoff import Backoff
 from anymq.support.clock import Clock
 from anymq_redis.condition import Condition
 from anymq_redis.holdings import Holdings
-from anymq_redis.intake import Intake
+from anymq_redis.intake import POLL_S, Intake
 from anymq_redis.link import Link
 from anymq_redis.member import Member
+from anymq_redis.mover import Mover
 from anymq_redis.scripts import script
 from anymq_redis.settling import Plan, by_feed
-from anymq_redis.upkeep import POLL_S, Upkeep
+from anymq_redis.upkeep import Upkeep
 
 __all__ = ["RedisSubscription"]
 
-CUT_S = POLL_S + 0.2
+CUT_S = POLL_S + 0.25
 """A healthy server has answered by then; an answer that comes later is recovered."""
 
 
@@ -49,10 +50,12 @@ class RedisSubscription(Subscription):
         self._prefetch = prefetch
         self._on_close = on_close
         self._holdings = Holdings()
+        upkeep = Upkeep(member, clock)
         self._intake = Intake(
             reader,
             member,
-            upkeep=Upkeep(member, clock),
+            upkeep=upkeep,
+            mover=Mover(settler, upkeep),
             holdings=self._holdings,
             condition=condition,
             on_lost=on_lost,

@@ -10,16 +10,16 @@ from anymq_redis.link import Command
 from anymq_redis.member import Member
 from anymq_redis.scripts import script
 
-__all__ = ["POLL_S", "Upkeep"]
+__all__ = ["Upkeep"]
 
-POLL_S = 0.08
-"""Longest wait for the server in one go: what is due is late by no more, and ``stop`` is heard."""
+LOOK_S = 0.05
+"""How often to look for what is due: a message may have come that is due before all others."""
 
 DUE_LIMIT = 500
 """Most messages moved at once, so that the server is not held up."""
 
 TIDY_S = 5.0
-"""How often settled entries are removed."""
+"""How often settled entries are removed, at least."""
 
 GONE_S = 3600.0
 """After so long without a sign, a consumer that holds nothing is forgotten."""
@@ -34,20 +34,21 @@ class Upkeep:
         self._moves_at = self._takes_over_at = self._tidies_at = 0.0
         self._soonest: float | None = None
         self._turn = 0
-        self._takes_over_every_s = max(POLL_S, min(1.0, member.options.lease_s / 4))
+        self._tidies_every_s = min(TIDY_S, member.options.lease_s / 3)
+        self._takes_over_every_s = max(LOOK_S, min(1.0, member.options.lease_s / 4))
 
-    def wait_s(self, limit_s: float) -> float:
-        """How long the server may be asked to wait for something new."""
-        wait_s = min(limit_s, POLL_S)
+    def rest_s(self, now: float) -> float:
+        """How long until ``move`` has something to do."""
+        rest_s = self._moves_at - now
         if self._soonest is not None:
-            wait_s = min(wait_s, self._soonest - self._clock.time() + 0.001)
-        return max(0.0, wait_s)
+            rest_s = min(rest_s, self._soonest - self._clock.time() + 0.001)
+        return max(0.0, rest_s)
 
     def move(self, now: float) -> list[Command]:
         """Commands that move what is due, where it is time for that."""
         if now < self._moves_at and not self._is_ripe():
             return []
-        self._moves_at = now + POLL_S / 2
+        self._moves_at = now + LOOK_S
         moment = int(self._clock.time() * 1000)
         return [
             (
@@ -64,7 +65,9 @@ class Upkeep:
         ]
 
     def moved(self, replies: Sequence[Any]) -> None:
-        """Note what is due next."""
+        """Note what is due next; no replies tell nothing."""
+        if not replies:
+            return
         moments = [float(reply) / 1000 for reply in replies if isinstance(reply, bytes) and reply]
         self._soonest = min(moments, default=None)
 
@@ -86,17 +89,17 @@ class Upkeep:
         ]
 
     def tidy(self, now: float) -> list[Command]:
-        """Commands that keep a private group alive and trim the main streams; or none."""
+        """Commands that show that the member lives and that trim the main streams; or none."""
         if now < self._tidies_at:
             return []
-        self._tidies_at = now + TIDY_S
+        self._tidies_at = now + self._tidies_every_s
         moment = int(self._clock.time() * 1000)
         trims: list[Command] = [
             (*script("trim", 3), feed.stream, feed.keys.anonymous, feed.keys.meta, moment)
             for feed in self._member.feeds
             if feed.lane == "main"
         ]
-        return self.renew() + trims
+        return [self._member.here(), *self.renew(), *trims]
 
     def renew(self) -> list[Command]:
         """Commands that say until when a private group is wanted."""
