@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from anymq.abc import Broker
 from anymq.app import App
-from anymq.cli.state import State
+from anymq.cli.state import State, import_from_here
 from anymq.codecs.codec import Codec
 from anymq.config import load_settings
 from anymq.errors import ConfigError
@@ -28,8 +27,7 @@ def load_app(spec: str) -> App:
 
     Raises ConfigError for what is missing, fails to import, or is no App.
     """
-    if "" not in sys.path:
-        sys.path.insert(0, "")
+    import_from_here()
     full = spec if ":" in spec else f"{spec}:{DEFAULT_ATTRIBUTE}"
     found = load_object(full)
     if not isinstance(found, App):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from anymq.plugins import Registry
 
-__all__ = ["State", "state_of"]
+__all__ = ["State", "import_from_here", "state_of"]
 
 
 @dataclass(slots=True)
@@ -29,10 +30,18 @@ class State:
             from anymq.plugins.loader import load_object
 
             registry = Registry()
+            if self.plugins:
+                import_from_here()
             for spec in self.plugins:
                 registry.register(load_object(spec), name=spec)
             self._registry = registry
         return self._registry
+
+
+def import_from_here() -> None:
+    """Let modules of the working directory be imported, as ``python -m`` does."""
+    if "" not in sys.path:
+        sys.path.insert(0, "")
 
 
 def state_of(context: typer.Context) -> State:

@@ -19,6 +19,8 @@ __all__ = ["Supervisor", "code_stamps"]
 _POLL_S = 0.3
 # A process that ends sooner than this did not really start: starting it again would not help.
 _STARTED_AFTER_S = 3.0
+# A mistake in command, configuration or plugin: neither would it here, however long it took.
+_MISTAKE = 2
 _IGNORED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages"})
 
 
@@ -34,7 +36,7 @@ class _Child:
 class Supervisor:
     """Starts ``anymq ARGUMENTS`` in child processes and passes signals on to them.
 
-    A child that dies is started again, unless it died young: then all are stopped. With
+    A child that dies is started again, unless it could not start: then all are stopped. With
     ``reload`` there is one child, replaced when a Python file below ``folder`` changes; if it
     dies, the next change starts it again. Children get the time they need to stop; a second
     signal is passed on too, and makes them stop at once.
@@ -50,7 +52,7 @@ class Supervisor:
     _exit_code: int = 0
 
     def run(self) -> int:
-        """Until a signal comes or a child cannot start; the exit code is the worst child's."""
+        """Until a signal comes or a child cannot start; the exit code is the first bad one."""
         before = {s: signal.signal(s, self._pass_on) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._supervise()
@@ -93,14 +95,15 @@ class Supervisor:
     def _ended(self, child: _Child) -> None:
         pid, code = child.process.pid, child.process.returncode
         if self._is_stopping:
-            self._exit_code = max(self._exit_code, abs(code))
+            # Below zero: ended by our own signal before it could stop in good order.
+            self._exit_code = self._exit_code or max(code, 0)
         elif child.is_replaced:
             self._start()
         elif self.reload:
             typer.echo(f"anymq: ended with code {code}; waiting for a change", err=True)
-        elif time.monotonic() - child.started < _STARTED_AFTER_S:
-            typer.echo(f"anymq: process {pid} ended with code {code} at once", err=True)
-            self._exit_code = max(self._exit_code, abs(code))
+        elif code == _MISTAKE or time.monotonic() - child.started < _STARTED_AFTER_S:
+            typer.echo(f"anymq: process {pid} cannot start (code {code})", err=True)
+            self._exit_code = abs(code)
             self._stop_all(signal.SIGTERM)
         else:
             typer.echo(f"anymq: process {pid} ended with code {code}; starting another", err=True)
