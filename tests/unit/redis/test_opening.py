@@ -1,0 +1,88 @@
+"""Opening: what is found out about the server, and what stops the start."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from anymq.capabilities import CAPABILITY_NAMES, Durability, Support
+from anymq.errors import AccessDenied, BackendUnavailable, ConfigError
+from anymq_redis.broker import RedisBroker
+from tests.unit.redis.bench import Bench
+from tests.unit.redis.proxy import Proxy
+
+pytestmark = pytest.mark.server("redis")
+
+
+async def test_open_tells_what_the_server_really_is(bench: Bench) -> None:
+    """Product, version and durability come from the server."""
+    broker = RedisBroker(bench.options(lease_s=12), bench.context)
+
+    capabilities = await broker.open(bench.events.append)
+    health = await broker.health()
+    await broker.aclose(timeout_s=1.0)
+
+    info = (await bench.call("INFO", "persistence")).decode()
+    is_kept = "aof_enabled:1" in info
+    assert capabilities.server.startswith(("Redis ", "Valkey "))
+    assert (capabilities.durability is not Durability.NONE) == is_kept
+    assert (capabilities.level("persistent") is Support.NATIVE) == is_kept
+    assert capabilities.lease_s == 12
+    assert set(capabilities.support) <= set(CAPABILITY_NAMES)
+    assert health.status == ("up" if is_kept else "degraded")
+
+
+async def test_nobody_there_is_told_in_time(bench: Bench) -> None:
+    """At once where the port is closed; health never raises."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    broker = RedisBroker(bench.options(host="127.0.0.1", port=port), bench.context)
+
+    with pytest.raises(BackendUnavailable, match=str(port)):
+        await broker.open(bench.events.append)
+    assert (await broker.health()).status == "down"
+    assert bench.events == []
+    await broker.aclose(timeout_s=1.0)
+
+
+async def test_a_silent_server_is_told_within_the_connect_timeout(
+    bench: Bench, proxy: Proxy
+) -> None:
+    """Something listens and says nothing."""
+    proxy.passes.clear()
+    options = bench.options(host="127.0.0.1", port=proxy.port, connect_timeout_s=0.3)
+    broker = RedisBroker(options, bench.context)
+
+    start = time.monotonic()
+    with pytest.raises(BackendUnavailable):
+        await broker.open(bench.events.append)
+    assert time.monotonic() - start < 0.8
+    start = time.monotonic()
+    health = await broker.health()
+    assert (health.status, time.monotonic() - start < 2.0) == ("down", True)
+    await broker.aclose(timeout_s=1.0)
+
+
+async def test_a_wrong_password_is_denied_and_never_shown(bench: Bench) -> None:
+    """Fatal, not tried again; neither error nor health holds the secret."""
+    broker = RedisBroker(bench.options(username="nobody", password="hunter2-secret"), bench.context)
+
+    with pytest.raises(AccessDenied) as caught:
+        await broker.open(bench.events.append)
+    health = await broker.health()
+    await broker.aclose(timeout_s=1.0)
+
+    assert health.status == "down"
+    assert "hunter2" not in f"{caught.value!r} {caught.value} {health!r} {bench.options()!r}"
+
+
+async def test_a_database_that_does_not_exist_stops_the_start(bench: Bench) -> None:
+    """As a mistake of configuration."""
+    broker = RedisBroker(bench.options(path="9999"), bench.context)
+
+    with pytest.raises(ConfigError, match="DB index"):
+        await broker.open(bench.events.append)
+    await broker.aclose(timeout_s=1.0)
