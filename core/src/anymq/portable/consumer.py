@@ -30,6 +30,8 @@ from anymq.topology import Source
 
 __all__ = ["Consumer", "ConsumerHost", "Subscribe"]
 
+FATAL_GRACE_S = 5.0
+"""How long other handlers of a consumer may go on once it ends for good."""
 CLOSE_S = 5.0
 """How long handlers may take to end after they were cancelled."""
 
@@ -116,7 +118,9 @@ class Consumer:
         )
         runner = SingleRunner if plan.batch is None else BatchRunner
         self._runner = runner(plan, self._resolver, self._buffer, self._host.tell)
-        self._intake = Intake(self._subscription, prefetch=prefetch, accept=self._accept)
+        self._intake = Intake(
+            self._subscription, prefetch=prefetch, accept=self._accept, refuse=self._give_back
+        )
         self._slots = Slots(
             self._buffer, self._runner.run, spawn=self._host.spawn, on_abort=self._aborted
         )
@@ -184,18 +188,19 @@ class Consumer:
         self._subscribed_prefetch = self._prefetch()
         self._started, self._paused = True, False
         self._tasks = [
-            self._host.spawn(self._settler.run()),
-            self._host.spawn(self._receive()),
+            self._host.spawn(self._supervised(self._settler.run())),
+            self._host.spawn(self._supervised(self._intake.run())),
         ]
         lease_s = self._capabilities.lease_s
         if lease_s is not None:
             keeper = LeaseKeeper(subscription, lease_s, self.unsettled, self._lost)
-            self._tasks.append(self._host.spawn(keeper.run(self._host.clock)))
+            self._tasks.append(self._host.spawn(self._supervised(keeper.run(self._host.clock))))
         self._slots.resize(self._concurrency)
 
-    async def _receive(self) -> None:
+    async def _supervised(self, work: Coroutine[Any, Any, None]) -> None:
+        """A consumer with a dead part is dead, and says so: never a zombie."""
         try:
-            await self._intake.run()
+            await work
         except Exception as error:  # noqa: BLE001 - whatever the plugin raised, it ends the consumer
             if self._started:
                 self._fatal(error)
@@ -275,10 +280,10 @@ class Consumer:
             self._settler.add(Settlement(delivery, RELEASE))
 
     def _fatal(self, error: Exception) -> None:
-        """End for good: take nothing more, give back what is buffered, tell, and stay down."""
+        """End for good: leave the group, so that others get the work; tell, and stay down."""
         if self.error is not None:
             return
         self.error = error
         self._intake.stop()
-        self._give_back(self._buffer.drain())
+        self._host.spawn(self.stop(FATAL_GRACE_S))
         self._host.tell(ConsumerStopped(self.plan.name, f"{type(error).__name__}: {error}"))

@@ -26,14 +26,21 @@ class Intake:
         *,
         prefetch: int,
         accept: Callable[[Sequence[Delivery]], None],
+        refuse: Callable[[Sequence[Delivery]], None],
     ) -> None:
         self._subscription = subscription
         self._accept = accept
+        self._refuse = refuse
         self.prefetch = prefetch
         self.held = 0
         self._gates: set[str] = set()
         self._changed: asyncio.Future[None] | None = None
         self._stopped = False
+
+    @property
+    def is_stopped(self) -> bool:
+        """Nothing is taken any more."""
+        return self._stopped
 
     async def run(self) -> None:
         """Receive until stopped. Raises what the plugin raises: core decides what that means."""
@@ -47,8 +54,9 @@ class Intake:
             fresh = await self._subscription.receive(max_messages=room, wait_s=WAIT_S)
             if fresh:
                 self.held += len(fresh)
-                self._accept(fresh)
                 backoff.reset()
+                take = self._refuse if self.is_stopped else self._accept
+                take(fresh)
             elif monotonic() - began < EMPTY_TOO_SOON_S:
                 # A plugin that returns empty at once must not make us spin.
                 await asyncio.sleep(backoff.next_s())

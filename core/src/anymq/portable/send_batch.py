@@ -123,8 +123,13 @@ async def send_once(
         return [Unknown(f"no answer within {limit:.3g} s")] * count
     except ClosedError as error:
         return [Rejected("invalid", str(error))] * count
-    except AnyMQError as error:
-        return [Unknown(f"{error.code}: {error}")] * count
+    except Exception as error:  # noqa: BLE001 - whatever a plugin raises, nobody knows what is stored
+        return [Unknown(_told(error))] * count
     if len(results) != count:
         return [Unknown(f"the plugin gave {len(results)} results for {count} messages")] * count
     return results
+
+
+def _told(error: Exception) -> str:
+    code = error.code if isinstance(error, AnyMQError) else type(error).__name__
+    return f"{code}: {error}"

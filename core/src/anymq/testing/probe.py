@@ -6,7 +6,7 @@ from typing import Any
 
 from anymq.testing.bench import Bench
 
-__all__ = ["is_settled", "pending", "short_lease"]
+__all__ = ["is_settled", "pending", "short_lease", "until_dead"]
 
 
 def short_lease(bench: Bench) -> dict[str, Any]:
@@ -25,3 +25,13 @@ async def pending(bench: Bench, app: Any, topic: str) -> int:
 async def is_settled(bench: Bench, app: Any, topic: str) -> bool:
     """Whether nothing is in flight or ready any more."""
     return await pending(bench, app, topic) == 0
+
+
+async def until_dead(bench: Bench, app: Any, topic: str, count: int = 1) -> list[Any]:
+    """Wait for dead letters of the group ``g``; returns them."""
+
+    async def has() -> bool:
+        return len(await app.dead_letters.entries(topic, "g")) >= count
+
+    await bench.wait_async(has, f"{count} dead letter(s)", 10)
+    return list(await app.dead_letters.entries(topic, "g"))
