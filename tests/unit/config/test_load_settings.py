@@ -108,7 +108,7 @@ def test_later_layers_win(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert (settings.namespace, settings.grace_s, settings.codec) == ("code", 2, "json")
     assert settings.url == parse_url("redis://file")
     assert settings.broker.url == parse_url("amqp://file")
-    assert settings.broker.options["heartbeat_s"].origin == "ANYMQ_BROKER__HEARTBEAT_S"
+    assert repr(settings.broker.options["heartbeat_s"]) == "Given('ANYMQ_BROKER__HEARTBEAT_S')"
     assert settings.subscribers["register"].concurrency == 4
     assert settings.subscribers["register"].retry.max_attempts == 7
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -14,6 +14,7 @@ from anymq.cli.config import config
 from anymq.cli.conform import conform
 from anymq.cli.dlq import dlq_commands
 from anymq.cli.doctor import doctor
+from anymq.cli.extension_commands import add_extension_commands
 from anymq.cli.groups import groups
 from anymq.cli.output import print_error
 from anymq.cli.publish import publish
@@ -25,6 +26,16 @@ from anymq.errors import AnyMQError, ConfigError, PluginError, UnsupportedError
 
 __all__ = ["run"]
 
+_COMMANDS: Mapping[str, Callable[..., object]] = {
+    "run": run_command,
+    "doctor": doctor,
+    "backends": backends,
+    "config": config,
+    "groups": groups,
+    "publish": publish,
+    "tail": tail,
+    "conform": conform,
+}
 _MISTAKES = (ConfigError, PluginError, UnsupportedError)
 _FAILURE, _MISTAKE, _INTERRUPTED = 1, 2, 130
 
@@ -33,7 +44,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; every expected error becomes one line on stderr and an exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     state = State()
-    command = typer.main.get_command(_build())
+    command = typer.main.get_command(_build(state))
     try:
         code = command.main(
             given or ["--help"], prog_name="anymq", standalone_mode=False, obj=state
@@ -51,7 +62,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _build() -> typer.Typer:
+def _build(state: State) -> typer.Typer:
     # Plain help: rich takes 200 ms to draw it, more than all the rest together.
     app = typer.Typer(
         name="anymq",
@@ -60,11 +71,11 @@ def _build() -> typer.Typer:
         pretty_exceptions_enable=False,
         add_completion=False,
     )
-    app.command("run")(run_command)
-    for function in (doctor, backends, config, groups, publish, tail, conform):
-        app.command()(function)
-    app.add_typer(topology_commands())
-    app.add_typer(dlq_commands())
+    for name, function in _COMMANDS.items():
+        app.command(name)(function)
+    for name, commands in (("topology", topology_commands()), ("dlq", dlq_commands())):
+        app.add_typer(commands, name=name)
+    add_extension_commands(app, state, taken=(*_COMMANDS, "topology", "dlq"))
     return app
 
 

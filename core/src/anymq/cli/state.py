@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from anymq.plugins import Registry
+    from anymq.plugins.extensions import Extensions
 
 __all__ = ["State", "import_from_here", "state_of"]
 
@@ -21,21 +22,31 @@ class State:
     plugins: list[str] = field(default_factory=list)
     """``FILE.py:OBJECT`` or ``module:object``: backends that are not installed."""
     show_traceback: bool = False
-    _registry: Registry | None = None
+    _installed: Registry | None = None
+    _is_complete: bool = False
 
     def registry(self) -> Registry:
-        """One registry for the whole command."""
-        if self._registry is None:
-            from anymq.plugins import Registry
+        """One registry for the whole command, with the plugins that were named."""
+        registry = self._installed_only()
+        if self.plugins and not self._is_complete:
             from anymq.plugins.loader import load_object
 
-            registry = Registry()
-            if self.plugins:
-                import_from_here()
+            import_from_here()
             for spec in self.plugins:
                 registry.register(load_object(spec), name=spec)
-            self._registry = registry
-        return self._registry
+        self._is_complete = True
+        return registry
+
+    def extensions(self) -> Extensions:
+        """The installed extensions; asked for before the command line is read."""
+        return self._installed_only().extensions()
+
+    def _installed_only(self) -> Registry:
+        if self._installed is None:
+            from anymq.plugins import Registry
+
+            self._installed = Registry()
+        return self._installed
 
 
 def import_from_here() -> None:
