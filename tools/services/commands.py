@@ -27,6 +27,10 @@ def up(servers: Sequence[Server], *, console: Console, with_proxy: bool) -> bool
         if _external(server) is not None:
             console.step(server.name, "is provided by the environment")
             return
+        if (given := server.settings.external_url(server.name)) is not None:
+            record = state.load(server.home)
+            if record is None or record.url != given:
+                console.step(server.name, "the server of the environment does not answer")
         with locked(server):
             record = bring_up(server, tell=lambda what: console.step(server.name, what))
             if with_proxy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ _APT_LIMIT_S = 900
 _DPKG_LOCK_S = 300
 """How long apt waits for another apt or dpkg to finish."""
 _TAIL_LINES = 12
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _DENY = (
     "#!/bin/sh\n# Written by anymq's tools/services while it installs; removed after.\nexit 101\n"
@@ -84,8 +86,9 @@ def run_quietly(
 
 
 def tail(text: str, *, lines: int = _TAIL_LINES) -> list[str]:
-    """Return the last lines that are not blank, oldest first."""
-    return [line.rstrip() for line in text.splitlines() if line.strip()][-lines:]
+    """Return the last lines that say something, without colours, oldest first."""
+    plain = _COLOUR.sub("", text).splitlines()
+    return [line.rstrip() for line in plain if line.strip() not in {"", "[ERROR]"}][-lines:]
 
 
 def _apt(verb: str, *packages: str) -> subprocess.CompletedProcess[str]:

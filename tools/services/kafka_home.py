@@ -24,7 +24,7 @@ _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
 _BRIDGE = ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4")
 
 _POM = """\
-<project xmlns="http://maven.apache.org/POM/4.0.0">
+<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>anymq</groupId><artifactId>kafka-home</artifactId><version>1</version>
   <dependencies>{dependencies}</dependencies>
@@ -67,7 +67,7 @@ def _fetch(maven: str, version: str, cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"kafka-{version}-", dir=cache) as draft:
         (Path(draft) / "pom.xml").write_text(_pom(version), encoding="utf-8")
-        argv = [maven, "-B", "-q", f"{_PLUGIN}:copy-dependencies"]
+        argv = [maven, "-B", "-q", "-Dstyle.color=never", f"{_PLUGIN}:copy-dependencies"]
         argv += ["-DincludeScope=runtime", "-DoutputDirectory=lib"]
         done = run_quietly(argv, limit_s=_LIMIT_S, environ=os.environ, cwd=Path(draft))
         lib = Path(draft) / "lib"

@@ -25,6 +25,12 @@ disk_free_limit.absolute = 50MB
 raft.wal_max_size_bytes = 67108864
 """
 
+# A bare machine may have no /etc/hosts, and then no name server knows localhost.
+_NAMES = """\
+{host, {127,0,0,1}, ["localhost"]}.
+{lookup, [file, native]}.
+"""
+
 # Two schedulers that sleep when idle: many things share a small test machine.
 _ERLANG_FLAGS = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
 
@@ -54,6 +60,7 @@ class RabbitServer(Server):
             "advanced.config": "[].\n",
             "enabled_plugins": "[rabbitmq_management].\n",
             "rabbitmq-env.conf": "",
+            "inetrc": _NAMES,
         }
         for name, text in files.items():
             (self.home / name).write_text(text, encoding="utf-8")
@@ -66,6 +73,7 @@ class RabbitServer(Server):
             "HOME": home,  # where Erlang keeps the secret that lets the tools in
             "ERL_EPMD_PORT": str(ports["epmd"]),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_INETRC": f"{home}/inetrc",
             "ERL_CRASH_DUMP": f"{home}/erl_crash.dump",
             "RABBITMQ_CONF_ENV_FILE": f"{home}/rabbitmq-env.conf",
             "RABBITMQ_NODENAME": "anymq@localhost",  # the port mapper is ours alone
