@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ import pluggy
 from anymq.errors import PluginError
 from anymq.plugins.entries import PluginEntry
 from anymq.plugins.loader import new_manager, register_checked
-from anymq.plugins.remedies import brief, how_to_mend
+from anymq.plugins.remedies import brief, how_to_mend, trace_of
 
 __all__ = ["BrokenExtension", "Extensions"]
 
@@ -71,5 +70,5 @@ class Extensions:
 
     def _leave_out(self, entry: PluginEntry, error: BaseException) -> None:
         problem = f"extension {entry} is left out: {brief(error)}; {how_to_mend(entry)}"
-        self.broken.append(BrokenExtension(entry, problem, traceback.format_exc()))
+        self.broken.append(BrokenExtension(entry, problem, trace_of(error)))
         _log.warning("%s", problem)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +12,7 @@ from anymq.plugins.descriptor import BackendDescriptor
 from anymq.plugins.entries import BACKEND_GROUP, EXTENSION_GROUP, PluginEntry, read_entries
 from anymq.plugins.extensions import Extensions
 from anymq.plugins.loader import collect_backends
-from anymq.plugins.remedies import brief, doubled, how_to_mend, unknown_scheme
+from anymq.plugins.remedies import brief, doubled, how_to_mend, trace_of, unknown_scheme
 from anymq.plugins.selection import PLUGINS_VARIABLE, Selection
 
 __all__ = ["PluginStatus", "Registry"]
@@ -148,7 +147,7 @@ class Registry:
                 self._failures[entry.key] = _Failure(text, error.__cause__, "")
             except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an import raises
                 text = f"plugin {entry} cannot be loaded: {brief(error)}; {how_to_mend(entry)}"
-                self._failures[entry.key] = _Failure(text, error, traceback.format_exc())
+                self._failures[entry.key] = _Failure(text, error, trace_of(error))
         if entry.key in self._failures:
             failure = self._failures[entry.key]
             raise PluginError(failure.text) from failure.cause

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from anymq.plugins.entries import PluginEntry, known_schemes, package_for
 from anymq.suggestion import closest
 
-__all__ = ["brief", "doubled", "how_to_mend", "unknown_scheme"]
+__all__ = ["brief", "doubled", "how_to_mend", "trace_of", "unknown_scheme"]
+
+_PACKAGE = str(Path(__file__).parent)
 
 
 def brief(error: BaseException) -> str:
     """Type and first line of an error."""
     lines = str(error).splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback, without the frames of the import machinery and of this package."""
+    whole = traceback.TracebackException.from_exception(error)
+    own = [frame for frame in whole.stack if not _is_machinery(frame.filename)]
+    whole.stack = traceback.StackSummary.from_list(own)
+    return "".join(whole.format())
 
 
 def doubled(what: str, name: str, entries: Iterable[PluginEntry]) -> str:
@@ -40,6 +52,10 @@ def unknown_scheme(scheme: str, installed: Sequence[str]) -> str:
         f"no installed backend has the URL scheme {scheme!r} (installed: {choices});"
         f" {_advice(scheme, installed)}"
     )
+
+
+def _is_machinery(file: str) -> bool:
+    return "importlib" in file or file.startswith(_PACKAGE)
 
 
 def _advice(scheme: str, installed: Sequence[str]) -> str:
