@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from anymq.codecs import Codec, JsonCodec, MsgpackCodec, StdlibJsonCodec
+from anymq.codecs import Codec, Decoder, JsonCodec, MsgpackCodec, StdlibJsonCodec
 from anymq.errors import DecodeError
 
 
@@ -94,20 +94,20 @@ def test_what_is_no_messagepack_is_a_decode_error(body: bytes, annotation: Any) 
 
 
 @pytest.mark.exclusive
-@pytest.mark.parametrize("annotation", ANNOTATIONS, ids=str)
-@pytest.mark.parametrize("codec", JSON_CODECS, ids=lambda codec: codec.name)
-def test_no_bad_body_holds_the_loop(codec: Codec, annotation: Any) -> None:
+def test_no_bad_body_holds_the_loop() -> None:
     """Each is refused within 50 ms, a body of a million brackets or digits included."""
-    decode = codec.decoder(annotation)
-    for body in NOT_JSON.values():  # the first error of a kind imports what words it
-        with pytest.raises(DecodeError):
-            decode(body)
+    decoders = [codec.decoder(annotation) for codec in JSON_CODECS for annotation in ANNOTATIONS]
 
-    for name, body in NOT_JSON.items():
+    def refusal_s(decode: Decoder, body: bytes) -> float:
         started = time.perf_counter()
         with pytest.raises(DecodeError):
             decode(body)
-        assert time.perf_counter() - started < 0.05, name
+        return time.perf_counter() - started
+
+    for name, body in NOT_JSON.items():
+        for decode in decoders:
+            refusal_s(decode, body)  # the first error of a kind imports what words it
+            assert refusal_s(decode, body) < 0.05, name
 
 
 @given(body=st.binary(max_size=200))

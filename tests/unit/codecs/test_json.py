@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from anymq.codecs import JsonCodec, StdlibJsonCodec
 from anymq.errors import PublishRejected
@@ -45,6 +45,12 @@ class Person(BaseModel):
 
     full_name: str = Field(alias="fullName")
     born: date | None = None
+
+
+class Measured(BaseModel):
+    value: float
+    note: str | None = None
+    extra: Any = None
 
 
 @dataclass
@@ -123,7 +129,8 @@ NOT_IN_JSON = [
     float("inf"),
     [None, {"deep": [-float("inf")]}],
     [10**30, None, float("nan")],
-    {"model": Person.model_construct(full_name="x", born=float("nan"))},
+    {"model": Measured(value=float("nan"))},
+    Measured(value=1.0, extra=[float("inf")]),
     "lone \ud800 surrogate",
     {"\udfff": 1},
     {(1, 2): 3},
@@ -142,6 +149,36 @@ def test_what_json_has_not_is_rejected_at_publish(codec: JsonCodec, value: Any) 
     assert rejected.value.code == "invalid"
     assert rejected.value.__cause__ is None
     assert rejected.value.__context__ is None
+
+
+class Handle:
+    pass
+
+
+class Wrapped(BaseModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    handle: Handle
+    none: None = None
+
+    @field_serializer("handle", when_used="json")
+    def name(self, handle: Handle) -> str:
+        return type(handle).__name__
+
+
+@both
+def test_serializers_for_json_alone_are_used(codec: JsonCodec) -> None:
+    """A model may know how to write in JSON what nothing else knows."""
+    assert codec.encode(Wrapped(handle=Handle())) == b'{"handle":"Handle","none":null}'
+
+
+@both
+def test_rejection_names_the_type(codec: JsonCodec) -> None:
+    """Of the part that does not fit, the type is told and nothing else."""
+    with pytest.raises(PublishRejected, match="it holds a object, which"):
+        codec.encode({"CANARY": object()})
+    with pytest.raises(PublishRejected, match="a key of a type"):
+        codec.encode({("CANARY",): 1})
 
 
 @both

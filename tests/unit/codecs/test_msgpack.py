@@ -65,3 +65,9 @@ def test_what_it_has_not_is_rejected(value: Any) -> None:
 
     assert rejected.value.code == "invalid"
     assert rejected.value.__context__ is None
+
+
+def test_bytes_as_a_whole_are_encoded_already() -> None:
+    """As in the other codecs, they pass, and reach a handler of bytes likewise."""
+    assert CODEC.encode(bytearray(b"\x01\x02")) == b"\x01\x02"
+    assert CODEC.decoder(bytes)(b"\x01\x02") == b"\x01\x02"

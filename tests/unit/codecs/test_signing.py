@@ -180,6 +180,7 @@ def test_without_keys_a_signed_message_is_read() -> None:
 
     assert body_reader(JsonCodec(), Any)(wrapped) == {"a": 1}
     assert body_reader(JsonCodec(), Any, envelope=Envelope())(wrapped) == {"a": 1}
+    assert Envelope().wrap(MESSAGE) is MESSAGE
 
 
 def test_signature_is_reproducible_by_hand() -> None:

@@ -121,6 +121,7 @@ ROUND_TRIPS: list[tuple[Any, Any]] = [
     (deque[int], deque([1, 2])),
     (tuple[int, ...], (1, 2)),
     (set[str], {"a"}),
+    (list[object], [1, "a", None]),
     (Annotated[int, Gt(0)], 1),
     (AnyUrl, AnyUrl("https://example.com/a")),
     (Annotated[datetime, "a note"], datetime(2026, 1, 1)),  # noqa: DTZ001 - naive on purpose

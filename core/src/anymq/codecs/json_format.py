@@ -42,10 +42,10 @@ class JsonCodec(Codec):
     accepted: ClassVar[frozenset[str]] = _JSON_TYPES
 
     def __init__(self) -> None:
-        plain = to_plain("json")
-        self._plain = plain
-        self._write = msgspec.json.Encoder(enc_hook=plain).encode
-        self._pack = msgspec.msgpack.Encoder(enc_hook=plain).encode
+        self._write = msgspec.json.Encoder(enc_hook=to_plain("json")).encode
+        # As JSON, pydantic itself turns NaN into null where a model says Any.
+        self._plain = to_plain("python", skips_unknown=True)
+        self._pack = msgspec.msgpack.Encoder(enc_hook=self._plain).encode
 
     def encode(self, value: Any) -> bytes:
         if isinstance(value, ENCODED):

@@ -16,7 +16,7 @@ from anymq.codecs.explain import Unfit
 from anymq.codecs.json_format import is_json
 from anymq.codecs.nesting import is_too_deep
 from anymq.codecs.typed import Dialect, ForeignTypes, guarded_decoder, typed_decoder
-from anymq.codecs.values import ENCODED, NonFinite, refusal, to_plain
+from anymq.codecs.values import ENCODED, refusal, refuse_non_finite, to_plain
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -38,7 +38,8 @@ class StdlibJsonCodec(Codec):
     accepted: ClassVar[frozenset[str]] = frozenset(["application/json", "text/json"])
 
     def __init__(self) -> None:
-        self._plain = to_plain("json")
+        self._as_json = to_plain("json")
+        self._as_python = to_plain("python", skips_unknown=True)
 
     def encode(self, value: Any) -> bytes:
         if isinstance(value, ENCODED):
@@ -60,11 +61,9 @@ class StdlibJsonCodec(Codec):
         return is_json(content_type)
 
     def _write(self, value: Any) -> bytes:
-        plain = msgspec.to_builtins(value, enc_hook=self._plain, str_keys=True)
-        try:
-            text = json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        except ValueError:  # circular references have ended in a RecursionError before
-            raise NonFinite from None
+        plain = msgspec.to_builtins(value, enc_hook=self._as_json, str_keys=True)
+        text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+        refuse_non_finite(msgspec.to_builtins(value, enc_hook=self._as_python, str_keys=True))
         body = text.encode()
         if is_too_deep(body):
             raise RecursionError

@@ -118,8 +118,6 @@ def _foreign_types(kinds: Iterable[Any]) -> ForeignTypes:
 
 
 def _is_foreign(kind: Any) -> bool:
-    if kind is object:  # msgspec reads it as Any
-        return False
     try:
         return isinstance(msgspec.inspect.type_info(kind), msgspec.inspect.CustomType)
     except (TypeError, NameError):

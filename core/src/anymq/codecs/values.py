@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,18 +12,19 @@ from anymq.errors import PublishRejected
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-__all__ = ["ENCODED", "refusal", "refuse_non_finite", "to_plain"]
+__all__ = ["ENCODED", "NonFinite", "Unwritable", "refusal", "refuse_non_finite", "to_plain"]
 
 ENCODED = (bytes, bytearray, memoryview)
 """A body of one of these types is taken to be encoded already."""
 
-_UNSUPPORTED = re.compile(r"Encoding objects of type [\w.]+ is unsupported$")
 
-
-def to_plain(mode: Literal["json", "python"]) -> Callable[[Any], Any]:
+def to_plain(
+    mode: Literal["json", "python"], *, skips_unknown: bool = False
+) -> Callable[[Any], Any]:
     """Make msgspec's ``enc_hook``: pydantic models, and all else that pydantic can take apart.
 
-    Models are written by alias, as they are validated. ``mode`` is pydantic's.
+    Models are written by alias, as they are validated. ``mode`` is pydantic's. For a look at what
+    a value holds, instead of writing it, types that nobody knows may be skipped.
     """
 
     def plain(value: Any) -> Any:
@@ -33,8 +32,15 @@ def to_plain(mode: Literal["json", "python"]) -> Callable[[Any], Any]:
             raise TypeError
         base_model, take_apart = _pydantic()
         if isinstance(value, base_model):
-            return value.model_dump(mode=mode, by_alias=True)
-        return take_apart(value, by_alias=True)
+            # Its warnings would show values; what does not fit, the consumer refuses.
+            return value.model_dump(mode=mode, by_alias=True, warnings=False)
+        try:
+            return take_apart(value, by_alias=True)
+        except ValueError:  # pydantic's text holds a repr: said below without it
+            kind = type(value).__name__
+        if skips_unknown:
+            return None
+        raise Unwritable(f"it holds a {kind}, which the format does not have")
 
     return plain
 
@@ -56,6 +62,10 @@ def refuse_non_finite(plain: Any) -> None:
         raise NonFinite from None
 
 
+class Unwritable(TypeError):
+    """The format has no form for a type. The text names the type alone."""
+
+
 class NonFinite(ValueError):
     """NaN and infinities have no JSON."""
 
@@ -69,19 +79,12 @@ def refusal(value: Any, label: str, error: Exception) -> PublishRejected:
         reason = "NaN and infinities have no place in it"
     elif isinstance(error, UnicodeError):
         reason = "a text in it has a lone surrogate"
-    elif isinstance(error, TypeError) and _UNSUPPORTED.match(str(error)):
+    elif isinstance(error, Unwritable):
         reason = str(error)
     elif isinstance(error, OverflowError):
         reason = "an integer in it has more than 64 bits"
-    elif _is_unserializable(error):
-        reason = "a part of it is of a type that the format does not have"
+    elif isinstance(error, TypeError):
+        reason = "it holds a key of a type that the format does not have"
     return PublishRejected(
         "invalid", f"cannot write a value of type {type(value).__name__} as {label}: {reason}"
-    )
-
-
-def _is_unserializable(error: Exception) -> bool:
-    pydantic = sys.modules.get("pydantic_core")
-    return isinstance(error, TypeError) or (
-        pydantic is not None and isinstance(error, pydantic.PydanticSerializationError)
     )
