@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from anymq.testing.bench import Bench
+from anymq.testing.collector import Seen
 
-__all__ = ["is_settled", "pending", "short_lease", "until_dead"]
+__all__ = ["in_order_per_key", "is_settled", "pending", "short_lease", "until_dead"]
 
 
 def short_lease(bench: Bench) -> dict[str, Any]:
@@ -27,11 +29,23 @@ async def is_settled(bench: Bench, app: Any, topic: str) -> bool:
     return await pending(bench, app, topic) == 0
 
 
-async def until_dead(bench: Bench, app: Any, topic: str, count: int = 1) -> list[Any]:
-    """Wait for dead letters of the group ``g``; returns them."""
+async def until_dead(
+    bench: Bench, app: Any, topic: str, count: int = 1, *, group: str = "g"
+) -> list[Any]:
+    """Wait for dead letters of a group; returns them."""
 
     async def has() -> bool:
-        return len(await app.dead_letters.entries(topic, "g")) >= count
+        return len(await app.dead_letters.entries(topic, group)) >= count
 
     await bench.wait_async(has, f"{count} dead letter(s)", 10)
-    return list(await app.dead_letters.entries(topic, "g"))
+    return list(await app.dead_letters.entries(topic, group))
+
+
+def in_order_per_key(seen: Sequence[Seen]) -> str:
+    """The first place where a key's values do not grow; "" if there is none."""
+    last: dict[str | None, Any] = {}
+    for one in seen:
+        if one.value <= last.get(one.key, one.value - 1):
+            return f"{one.value} after {last[one.key]} of key {one.key!r}"
+        last[one.key] = one.value
+    return ""
