@@ -1,9 +1,9 @@
-"""A Broker and a Stream on a real server, in a namespace of their own, and a way to cut them off."""
+"""A Broker and a Stream on a real server, in a namespace of their own, behind a cable to cut."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -30,19 +30,34 @@ class Rig:
         self.context = BackendContext(SystemClock(), namespace=f"unit-{uuid4().hex[:8]}")
         self.stack = AsyncExitStack()
         self._groups: list[tuple[str, str]] = []
+        self._news = asyncio.Event()
+
+    def hear(self, event: BackendEvent) -> None:
+        """Take an event of a driver."""
+        self.events.append(event)
+        self._news.set()
+
+    async def until(self, kind: str) -> None:
+        """Wait for an event; those before it are forgotten."""
+        async with asyncio.timeout(CALL_S):
+            while kind not in [event.kind for event in self.events]:
+                self._news.clear()
+                await self._news.wait()
+        while self.events and self.events.pop(0).kind != kind:
+            pass
 
     async def broker(self, **changes: object) -> RabbitMQBroker:
         """A connected Broker."""
         broker = RabbitMQBroker(self.options.model_copy(update=changes), self.context)
         self.stack.push_async_callback(broker.aclose, timeout_s=CALL_S)
-        await broker.open(self.events.append)
+        await broker.open(self.hear)
         return broker
 
     async def stream(self, **changes: object) -> RabbitMQStream:
         """A connected Stream."""
         stream = RabbitMQStream(self.options.model_copy(update=changes), self.context)
         self.stack.push_async_callback(stream.aclose, timeout_s=CALL_S)
-        await stream.open(self.events.append)
+        await stream.open(self.hear)
         return stream
 
     async def declare(self, broker: RabbitMQBroker, topic: str, *groups: str) -> None:
@@ -55,7 +70,7 @@ class Rig:
         """Close everything, and remove the groups."""
         await self.stack.aclose()
         broker = RabbitMQBroker(self.options, self.context)
-        await broker.open(self.events.append)
+        await broker.open(self.hear)
         try:
             for topic, group in self._groups:
                 await _remove(broker, topic, group)
@@ -150,15 +165,3 @@ async def rig(options: RabbitMQOptions) -> AsyncIterator[Rig]:
         yield rig
     finally:
         await rig.aclose()
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
-    """Wait for a condition, a second at most ten times over."""
-
-    async def wait(condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(CALL_S):
-            while not condition():
-                await asyncio.sleep(0.02)  # between two looks at the condition
-
-    return wait

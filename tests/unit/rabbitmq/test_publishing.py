@@ -3,38 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 from uuid import uuid4
 
-from anymq.abc import Subscription
-from anymq.message import Delivery, Message
-from anymq.outcome import ACK, SETTLED, Confirmed, Rejected, Settlement
-from anymq.topology import Source
-from anymq_rabbitmq.broker import RabbitMQBroker
-
-CALL_S = 10.0
-
-
-def _message(topic: str = "news", body: bytes = b"{}", **changes: Any) -> Message:
-    facts: dict[str, Any] = {"id": uuid4().hex, "timestamp": time.time()}
-    return Message(topic=topic, body=body, **(facts | changes))
-
-
-async def _subscribe(broker: RabbitMQBroker, group: str, prefetch: int = 1000) -> Subscription:
-    return await broker.subscribe(
-        Source(("news",), group), prefetch=prefetch, on_lost=lambda _lost: None
-    )
-
-
-async def _collect(subscription: Subscription, count: int) -> list[Delivery]:
-    found: list[Delivery] = []
-    async with asyncio.timeout(CALL_S):
-        while len(found) < count:
-            found += await subscription.receive(max_messages=count - len(found), wait_s=CALL_S)
-    results = await subscription.settle([Settlement(d, ACK) for d in found], timeout_s=CALL_S)
-    assert set(results) == {SETTLED}
-    return found
+from anymq.outcome import Confirmed, Rejected
+from tests.unit.rabbitmq.driving import CALL_S, collect, join, message
 
 
 async def test_a_missing_topic_harms_no_overlapping_send(rig: Any) -> None:
@@ -44,10 +17,10 @@ async def test_a_missing_topic_harms_no_overlapping_send(rig: Any) -> None:
 
     async with asyncio.TaskGroup() as senders:
         good = [
-            senders.create_task(broker.send([_message() for _ in range(50)], timeout_s=CALL_S))
+            senders.create_task(broker.send([message() for _ in range(50)], timeout_s=CALL_S))
             for _ in range(4)
         ]
-        bad = senders.create_task(broker.send([_message("nowhere")], timeout_s=CALL_S))
+        bad = senders.create_task(broker.send([message("nowhere")], timeout_s=CALL_S))
 
     assert all(isinstance(result, Confirmed) for task in good for result in task.result())
     (refused,) = bad.result()
@@ -60,7 +33,7 @@ async def test_a_declared_topic_without_groups_confirms(rig: Any) -> None:
     broker = await rig.broker()
     await rig.declare(broker, "news")
 
-    (result,) = await broker.send([_message()], timeout_s=CALL_S)
+    (result,) = await broker.send([message()], timeout_s=CALL_S)
 
     assert isinstance(result, Confirmed)
 
@@ -69,13 +42,13 @@ async def test_a_group_address_reaches_that_group_alone(rig: Any) -> None:
     """On either lane; a group that does not exist is refused."""
     broker = await rig.broker()
     await rig.declare(broker, "news", "desk", "archive")
-    mine = [_message(group="desk"), _message(group="desk", lane="retry")]
+    mine = [message(group="desk"), message(group="desk", lane="retry")]
 
-    results = await broker.send([*mine, _message(group="nobody")], timeout_s=CALL_S)
+    results = await broker.send([*mine, message(group="nobody")], timeout_s=CALL_S)
 
     assert [type(result) for result in results] == [Confirmed, Confirmed, Rejected]
-    desk, archive = await _subscribe(broker, "desk"), await _subscribe(broker, "archive")
-    assert [delivery.id for delivery in await _collect(desk, 2)] == [m.id for m in mine]
+    desk, archive = await join(broker, "desk"), await join(broker, "archive")
+    assert [delivery.id for delivery in await collect(desk, 2)] == [m.id for m in mine]
     assert list(await archive.receive(max_messages=1, wait_s=0.3)) == []
 
 
@@ -84,22 +57,22 @@ async def test_one_id_several_times_in_flight_gets_its_own_answers(rig: Any) -> 
     broker = await rig.broker()
     await rig.declare(broker, "news", "desk")
     same = {"id": uuid4().hex}
-    batch = [_message(group=group, **same) for group in ("desk", "nobody", "desk", "nobody")]
+    batch = [message(group=group, **same) for group in ("desk", "nobody", "desk", "nobody")]
 
     results = await broker.send(batch, timeout_s=CALL_S)
 
     assert [type(result) for result in results] == [Confirmed, Rejected, Confirmed, Rejected]
-    desk = await _subscribe(broker, "desk")
-    assert [delivery.id for delivery in await _collect(desk, 2)] == [same["id"]] * 2
+    desk = await join(broker, "desk")
+    assert [delivery.id for delivery in await collect(desk, 2)] == [same["id"]] * 2
 
 
 async def test_too_much_metadata_is_refused_and_the_connection_lives(rig: Any) -> None:
     """A header frame above the limit would end the connection."""
     broker = await rig.broker()
     await rig.declare(broker, "news", "desk")
-    large = _message(headers={"large": "x" * 140_000})
+    large = message(headers={"large": "x" * 140_000})
 
-    results = await broker.send([_message(), large, _message()], timeout_s=CALL_S)
+    results = await broker.send([message(), large, message()], timeout_s=CALL_S)
 
     assert [type(result) for result in results] == [Confirmed, Rejected, Confirmed]
     assert rig.events[-1].kind == "connected"
@@ -111,10 +84,10 @@ async def test_bodies_of_many_frames_and_of_none_arrive_whole(rig: Any) -> None:
     await rig.declare(broker, "news", "desk")
     bodies = [b"", bytes(range(256)) * 4096, b"x" * 131_064, b"y" * 131_065]
 
-    await broker.send([_message(body=body) for body in bodies], timeout_s=CALL_S)
+    await broker.send([message(body=body) for body in bodies], timeout_s=CALL_S)
 
-    desk = await _subscribe(broker, "desk")
-    assert [delivery.body for delivery in await _collect(desk, len(bodies))] == bodies
+    desk = await join(broker, "desk")
+    assert [delivery.body for delivery in await collect(desk, len(bodies))] == bodies
 
 
 async def test_overlapping_sends_keep_the_order_of_their_calls(rig: Any) -> None:
@@ -122,15 +95,15 @@ async def test_overlapping_sends_keep_the_order_of_their_calls(rig: Any) -> None
     broker = await rig.broker()
     await rig.declare(broker, "news", "desk")
     other = await rig.broker()
-    batches = [[_message(key="k") for _ in range(20)] for _ in range(10)]
+    batches = [[message(key="k") for _ in range(20)] for _ in range(10)]
 
     async with asyncio.TaskGroup() as senders:
         for batch in batches:
             senders.create_task(other.send(batch, timeout_s=CALL_S))
 
-    desk = await _subscribe(broker, "desk")
-    sent = [message.id for batch in batches for message in batch]
-    assert [delivery.id for delivery in await _collect(desk, len(sent))] == sent
+    desk = await join(broker, "desk")
+    sent = [each.id for batch in batches for each in batch]
+    assert [delivery.id for delivery in await collect(desk, len(sent))] == sent
 
 
 async def test_a_cancelled_send_leaves_the_channel_usable(rig: Any) -> None:
@@ -139,11 +112,11 @@ async def test_a_cancelled_send_leaves_the_channel_usable(rig: Any) -> None:
     await rig.declare(broker, "news", "desk")
     for turns in range(40):
         async with asyncio.TaskGroup() as senders:
-            sender = senders.create_task(broker.send([_message()] * 3, timeout_s=CALL_S))
+            sender = senders.create_task(broker.send([message()] * 3, timeout_s=CALL_S))
             for _ in range(turns):
                 await asyncio.sleep(0)
             sender.cancel()
 
-    results = await broker.send([_message(), _message(group="nobody")], timeout_s=CALL_S)
+    results = await broker.send([message(), message(group="nobody")], timeout_s=CALL_S)
 
     assert [type(result) for result in results] == [Confirmed, Rejected]

@@ -54,6 +54,7 @@ class Intake:
         self._timeout_s = timeout_s
         self._tags: list[str] = []
         self._is_consuming = True
+        self._is_closed = False
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._changed = asyncio.Event()
         self._background = Background()
@@ -103,6 +104,7 @@ class Intake:
 
     async def aclose(self) -> None:
         """Close the channel: the server takes back everything unsettled. Idempotent."""
+        self._is_closed = True
         self._is_consuming = False
         await self._background.aclose()
         channel, self.channel = self.channel, None
@@ -131,7 +133,9 @@ class Intake:
         self.channel = channel
 
     async def _keep_at_it(self) -> None:
-        while True:
+        # The flag too: a cancellation that meets a finished wait_for inside the client library is
+        # swallowed there by Python 3.11.
+        while not self._is_closed:
             await self._gone
             await self._let_go()
             await self._begin_again()
@@ -144,13 +148,14 @@ class Intake:
         self._on_gone()
         if channel is not None and not channel.is_closed:  # its queue was deleted
             with translated("closing a consumer"):
-                await channel.close(timeout=self._timeout_s)
+                async with asyncio.timeout(self._timeout_s):
+                    await channel.close()
 
     async def _begin_again(self) -> None:
         loop = asyncio.get_running_loop()
         backoff = Backoff(first_s=_FIRST_PAUSE_S, max_s=_LONGEST_PAUSE_S)
         give_up_at: float | None = None
-        while True:
+        while not self._is_closed:
             try:
                 await self._begin()
                 return

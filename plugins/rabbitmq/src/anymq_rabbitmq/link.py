@@ -78,9 +78,9 @@ class Link:
         """
         with translated("opening a channel"):
             async with asyncio.timeout(timeout_s):
+                self._check_open()
                 await self._up.wait()
-                if self._is_closed:
-                    raise ClosedError("the connection to RabbitMQ is closed")
+                self._check_open()
                 channel = await self._underlying().channel(
                     publisher_confirms=confirms, on_return_raises=True
                 )
@@ -141,7 +141,9 @@ class Link:
         return connection
 
     async def _keep_up(self, connection: aio_pika.Connection) -> None:
-        while True:
+        # The flag too: a cancellation that meets a finished wait_for inside the client library is
+        # swallowed there by Python 3.11.
+        while not self._is_closed:
             await self._until_lost(connection)
             connection = await self._connect_again()
             self._come_up(connection)
@@ -164,12 +166,17 @@ class Link:
         longest_s = self._options.reconnect_max_s
         backoff = Backoff(first_s=_FIRST_PAUSE_S, max_s=longest_s)
         while True:
+            self._check_open()
             try:
                 return await self._connect()
             except AnyMQError as error:
                 self.failure = error
                 is_hopeless = error.error_class == "fatal"
             await asyncio.sleep(longest_s if is_hopeless else backoff.next_s())
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ClosedError("the connection to RabbitMQ is closed")
 
     def _come_up(self, connection: aio_pika.Connection) -> None:
         self._connection = connection

@@ -99,8 +99,8 @@ class RabbitSubscription(Subscription):
         try:
             with translated("closing a subscription"):
                 async with asyncio.timeout(timeout_s):
-                    await self._queues.remove()
                     await self._intake.aclose()
+                    await self._queues.remove()
         except AnyMQError:
             pass  # the connection is gone, and with it all that was unsettled or exclusive
         finally:
@@ -126,14 +126,12 @@ class RabbitSubscription(Subscription):
         queues = await self._queues.prepare(channel)
         if self._is_paused or self._is_stopped:
             return []
-        # Per consumer; quorum queues know no limit per channel. With more topics than prefetch
-        # one of each may wait here, and ``receive`` still hands out no more than the limit.
-        share = min(_MAX_PREFETCH, max(1, self._prefetch // len(queues)))
-        await channel.basic_qos(prefetch_count=share)
         tags: list[str] = []
-        for number, (queue, topic) in enumerate(queues.items()):
-            tag = f"{channel.number}.{number}.{topic}"
+        shares = _shares(self._prefetch, len(queues))
+        for (queue, topic), share in zip(queues.items(), shares, strict=True):
+            tag = f"{channel.number}.{len(tags)}.{topic}"
             self._topic_of[tag] = topic
+            await channel.basic_qos(prefetch_count=share)  # of the consumers that follow
             await channel.basic_consume(queue, on_message, consumer_tag=tag)
             tags.append(tag)
         return tags
@@ -160,3 +158,12 @@ class RabbitSubscription(Subscription):
         lost = self._held.clear()
         if lost:
             self._on_lost(lost)
+
+
+def _shares(prefetch: int, count: int) -> list[int]:
+    """The prefetch of each of some consumers: quorum queues know no limit for a whole channel.
+
+    With more topics than prefetch one of each may wait here; ``receive`` keeps to the limit.
+    """
+    share, rest = divmod(prefetch, count)
+    return [min(_MAX_PREFETCH, max(1, share + (number < rest))) for number in range(count)]
