@@ -12,12 +12,12 @@ from contextlib import nullcontext
 
 import pytest
 
-from tests.exclusive import hold
+from tests.exclusive import hold, lock_path
 from tests.servers import NAMES, Servers
 
 SERVERS = pytest.StashKey[Servers]()
 LOCKED = pytest.StashKey[bool]()
-EXCLUSIVE_WAIT_S = 900
+EXCLUSIVE_WAIT_S = 600
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -84,7 +84,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Hold the machine-wide lock around a test that measures; waiting is not on its clock."""
     if item.get_closest_marker("exclusive") is None:
         return (yield)
-    with hold(wait_s=EXCLUSIVE_WAIT_S) as locked:
+    with hold(lock_path(), wait_s=EXCLUSIVE_WAIT_S, tell=_teller(item.config)) as locked:
         item.stash[LOCKED] = locked
         return (yield)
 

@@ -6,28 +6,39 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["LOCK", "hold"]
+__all__ = ["hold", "lock_path"]
 
-LOCK = Path(tempfile.gettempdir()) / "anymq-exclusive.lock"
 STEP_S = 0.1
 
 
+def lock_path() -> Path:
+    """Return the file that is locked: one for the whole machine, unless the environment says."""
+    default = Path(tempfile.gettempdir()) / "anymq-exclusive.lock"
+    return Path(os.environ.get("ANYMQ_EXCLUSIVE_LOCK", default))
+
+
 @contextmanager
-def hold(path: Path = LOCK, *, wait_s: float) -> Iterator[bool]:
+def hold(
+    path: Path, *, wait_s: float, tell: Callable[[str], object] = lambda line: None
+) -> Iterator[bool]:
     """Hold the lock for a block; yields whether it was had within `wait_s` seconds.
 
-    Nothing is locked where the lock was inherited, as under `flock LOCK COMMAND`.
+    Nothing is locked where the lock was inherited, as under `flock LOCK COMMAND`. `tell` gets one
+    line if there is a wait.
     """
     if _is_inherited(path):
         yield True
         return
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        yield _lock(descriptor, wait_s)
+        if not (locked := _lock(descriptor, 0)):
+            tell(f"waiting for {path}: somebody measures")
+            locked = _lock(descriptor, wait_s)
+        yield locked
     finally:
         os.close(descriptor)  # which also lets go of the lock
 

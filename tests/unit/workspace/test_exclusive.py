@@ -19,8 +19,10 @@ def test_only_one_holds_it(tmp_path: Path) -> None:
         assert other.stdout is not None
         other.stdout.readline()
 
-        with hold(lock, wait_s=0.2) as locked:
+        said: list[str] = []
+        with hold(lock, wait_s=0.2, tell=said.append) as locked:
             assert not locked
+        assert said == [f"waiting for {lock}: somebody measures"]
 
         other.communicate(b"\n", timeout=10)
     with hold(lock, wait_s=0.2) as locked:

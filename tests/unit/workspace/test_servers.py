@@ -43,8 +43,9 @@ asyncio_default_fixture_loop_scope = function
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project whose Redis cannot be had."""
+    monkeypatch.setenv("ANYMQ_EXCLUSIVE_LOCK", str(pytester.path / "lock"))
     pytester.makeini(SETTINGS)
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(PROJECT)
