@@ -53,6 +53,12 @@ def map_error(error: Exception, doing: str) -> AnyMQError:
         return ConfigError(f"RabbitMQ's certificate was refused while {doing}: {cause.reason}")
     if isinstance(error, amqp.ConnectionClosed) and error.args[:1] == (_NOT_ALLOWED,):
         return _not_allowed(error, doing)
+    if isinstance(error, amqp.InvalidFrameError) and "Connection.OpenOk" in str(error):
+        # aiormq keeps the server's reason for refusing a virtual host to itself.
+        return ConfigError(
+            f"RabbitMQ, while {doing}: the virtual host (the URL's path) does not exist, is down,"
+            " or this user may not enter it"
+        )
     for client_error, ours in _TABLE:
         if isinstance(error, client_error):
             return ours(f"RabbitMQ, while {doing}: {text_of(error)}")
