@@ -50,7 +50,7 @@ def map_error(error: Exception, doing: str) -> AnyMQError:
     """The AnyMQ error for a client error met while ``doing`` something ("declaring topics")."""
     cause = error.__cause__
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return ConfigError(f"RabbitMQ's certificate was refused while {doing}: {cause.reason}")
+        return ConfigError(f"RabbitMQ's certificate was refused while {doing}: {text_of(cause)}")
     if isinstance(error, amqp.ConnectionClosed) and error.args[:1] == (_NOT_ALLOWED,):
         return _not_allowed(error, doing)
     if isinstance(error, amqp.InvalidFrameError) and "Connection.OpenOk" in str(error):
