@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from anymq.errors import TopologyError
 from anymq.message import Delivery, Message
 from tests.seam.seam import CALL_S, Seam
 from tests.seam.traffic import ack, collect, nothing_comes, send
@@ -41,3 +44,14 @@ def _assert_same(delivery: Delivery, sent: Message, group: str) -> None:
     assert delivery.timestamp == sent.timestamp
     assert delivery.correlation_id == sent.correlation_id
     assert delivery.content_type == sent.content_type
+
+
+async def test_nobody_joins_what_is_not_declared(seam: Seam) -> None:
+    """A missing group and a missing topic are told when subscribing, not by silence."""
+    broker = await seam.open_broker()
+    await seam.declare(broker, "news", "desk")
+
+    with pytest.raises(TopologyError):
+        await seam.subscribe(broker, "news", "archive")
+    with pytest.raises(TopologyError):
+        await seam.subscribe(broker, "nowhere", "desk")
