@@ -16,6 +16,7 @@ OVERHEAD_BYTES = 65_536
 """Room for headers, key and framing above ``max_message_bytes``."""
 _CONSUMER_BUFFER_KB = 16_384
 _PRODUCER_BUFFER_KB = 65_536
+_CRITICAL = 2
 _LOG = logging.getLogger("anymq_kafka")
 
 
@@ -32,8 +33,8 @@ class ClientConfig:
         return self._options.max_message_bytes + OVERHEAD_BYTES
 
     def admin(self) -> Properties:
-        """An AdminClient tells all by its futures, and nobody polls its log: keep it mute."""
-        return self._with_overrides({**self._base(), "log_level": 0})
+        """An AdminClient tells everything by its futures."""
+        return self._with_overrides(self._base())
 
     def producer(self) -> Properties:
         """Idempotent, acks=all, murmur2 as the Java client places keys."""
@@ -41,7 +42,6 @@ class ClientConfig:
         return self._with_overrides(
             {
                 **self._base(),
-                "logger": _LOG,
                 "enable.idempotence": True,
                 "acks": "all",
                 "partitioner": "murmur2_random",
@@ -61,7 +61,6 @@ class ClientConfig:
         return self._with_overrides(
             {
                 **self._base(),
-                "logger": _LOG,
                 "group.id": group_id,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
@@ -100,6 +99,9 @@ class ClientConfig:
             "reconnect.backoff.ms": 100,
             "reconnect.backoff.max.ms": 1000,
             "security.protocol": self._security(),
+            # A lost connection is told as an event; the library would log every try to restore it.
+            "logger": _LOG,
+            "log_level": _CRITICAL,
         }
         return found | self._tls() | self._sasl()
 

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 from anymq.errors import AccessDenied, AnyMQError, BackendUnavailable, ConfigError, TopologyError
 from anymq.outcome import Rejected, SendResult, Unknown
 
-__all__ = ["LOST_MEMBERSHIP", "error_of", "is_denied", "is_missing", "result_of", "told"]
+__all__ = ["error_of", "is_denied", "is_missing", "result_of", "told"]
 
 _MISSING = frozenset(
     {
@@ -51,18 +51,6 @@ _CONFIGURATION = frozenset(
         KafkaError.UNSUPPORTED_VERSION,
     }
 )
-LOST_MEMBERSHIP = frozenset(
-    {
-        KafkaError.UNKNOWN_MEMBER_ID,
-        KafkaError.ILLEGAL_GENERATION,
-        KafkaError.STALE_MEMBER_EPOCH,
-        KafkaError.FENCED_MEMBER_EPOCH,
-        KafkaError.FENCED_INSTANCE_ID,
-        KafkaError._ASSIGNMENT_LOST,
-    }
-)
-"""Commits that failed because the partitions are somebody else's."""
-
 _REJECTIONS = (
     (_MISSING, "not_found"),
     (_TOO_LARGE, "too_large"),

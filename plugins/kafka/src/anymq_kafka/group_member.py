@@ -19,7 +19,6 @@ from anymq.message import Lane
 from anymq.support.thread_bridge import ThreadBridge
 from anymq_kafka.client_config import Properties
 from anymq_kafka.commit_note import CommitNote
-from anymq_kafka.errors import LOST_MEMBERSHIP
 from anymq_kafka.member import InHand, Member, MemberSink
 from anymq_kafka.partition import OwnedPartition
 
@@ -91,14 +90,25 @@ class GroupMember(Member):
             return False
         try:
             answers = consumer.commit(offsets=offsets, asynchronous=False) or []
-        except KafkaException as error:
-            if error.args[0].code() in LOST_MEMBERSHIP:
-                self.forsake(partitions, None)
+        except KafkaException:
+            # Also of an older generation: in a rebalance that leaves these partitions with us.
+            # If they are not, we are told by a revocation or a loss.
             return True
         failed = {(at.topic, at.partition) for at in answers if at.error is not None}
         for partition in partitions:
             partition.is_dirty = (partition.physical, partition.number) in failed
         return bool(failed)
+
+    def _commit_until(
+        self,
+        consumer: Consumer,
+        partitions: Sequence[OwnedPartition],
+        offsets: list[TopicPartition],
+    ) -> None:
+        """The last commit of partitions that go; another one may be going on in the group."""
+        until = time.monotonic() + self._grace_s
+        while self._commit_at(consumer, partitions, offsets) and time.monotonic() < until:
+            time.sleep(_AGAIN_S)
 
     def _assigned(self, consumer: Consumer, wanted: list[TopicPartition]) -> None:
         committed = self._committed(consumer, wanted)
@@ -148,10 +158,9 @@ class GroupMember(Member):
         self.disown(wanted)
         known = [partition for partition in partitions if partition.can_commit]
         left = [
-            partition.commit(in_hand=sum(partition is p and o in p.prefix for p, o in held))
-            for partition in known
+            partition.leave(offset for of, offset in held if of is partition) for partition in known
         ]
-        self._commit_at(consumer, known, left)
+        self._commit_until(consumer, known, left)
         self.resolve()
         self.forsake(partitions, "the partition went to another consumer before the commit")
         consumer.incremental_unassign(wanted)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from confluent_kafka import TopicPartition
 
 from anymq.message import Delivery, Lane
@@ -23,6 +25,7 @@ class OwnedPartition:
         "_start",
         "_suspects",
         "_suspects_end",
+        "_tried",
         "_window",
         "in_hand",
         "is_dirty",
@@ -59,6 +62,7 @@ class OwnedPartition:
         self.takeovers = note.takeovers + 1 if is_suspect else 0
         self._suspects = note.window if is_suspect else 0
         self._suspects_end = end
+        self._tried: list[int] = []
         self._note = note
         self._start = self.prefix.position
         self._is_known = position is not None
@@ -79,6 +83,7 @@ class OwnedPartition:
             return 0
         if self._suspects and offset < self._suspects_end:
             self._suspects -= 1
+            self._tried.append(offset)
             return self.takeovers + 1
         return 1
 
@@ -89,10 +94,18 @@ class OwnedPartition:
         self.is_dirty = True
         return True
 
-    def commit(self, *, in_hand: int | None = None) -> TopicPartition:
-        """What to commit now; ``in_hand``: how many deliveries are out, on an orderly end."""
+    def commit(self) -> TopicPartition:
+        """What to commit now, as a crash a moment later should find it."""
+        return self._commit(max(self._window, self._suspects))
+
+    def leave(self, in_hand: Iterable[int]) -> TopicPartition:
+        """What to commit on an orderly end, with exactly the deliveries that are out."""
+        out = {offset for offset in (*in_hand, *self._tried) if offset in self.prefix}
+        unseen = self._suspects if self.prefix.next < self._suspects_end else 0
+        return self._commit(len(out) + unseen)
+
+    def _commit(self, window: int) -> TopicPartition:
         position = self.prefix.position
-        window = self._window if in_hand is None else in_hand
         reach = max(self.prefix.reach, self._note.reach)
         not_seen_yet = [hole for hole in self._note.holes if hole >= self.prefix.next]
         note = CommitNote(
