@@ -22,7 +22,7 @@ from anymq.topology import GroupSpec, TopicSpec, Topology, TopologyMode
 from tests.unit.plugins.conftest import PLUGIN, Site
 from tests.unit.plugins.conftest import site as site  # noqa: PLC0414 - a fixture for these tests
 
-__all__ = ["DRIVER", "Result", "Run", "Site", "Space"]
+__all__ = ["DRIVER", "MARS", "Result", "Run", "Site", "Space"]
 
 SHOP = """
 from anymq import App
@@ -64,6 +64,19 @@ DRIVER = (
             pass
 """
 )
+
+
+MARS = """
+from dataclasses import replace
+
+from anymq.memory import plugin
+from anymq.plugins import hookimpl
+
+@hookimpl
+def anymq_backends():
+    for descriptor in plugin.anymq_backends():
+        yield replace(descriptor, name="mars", schemes=("mars",))
+"""
 
 
 @dataclass

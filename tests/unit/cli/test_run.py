@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from anymq.cli.supervisor import Supervisor, code_stamps
-from tests.unit.cli.conftest import Run
+from tests.unit.cli.conftest import MARS, Run
 
 RUNNING = """
 import os
@@ -67,7 +67,9 @@ def _meanwhile(*steps: Callable[[], object]) -> threading.Thread:
             for step in steps:
                 step()
         finally:
-            os.kill(os.getpid(), signal.SIGTERM)
+            # Where the supervisor ended before its time, the signal would end these tests.
+            if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+                os.kill(os.getpid(), signal.SIGTERM)
 
     thread = threading.Thread(target=go)
     thread.start()
@@ -111,6 +113,19 @@ def test_several_processes(
     assert len(_pids(works, "stopped")) == 2
     assert _pids(works) == set(killed)
     assert "ended with code -9; starting another" in capfd.readouterr().err
+
+
+def test_processes_get_the_plugins(works: Path, run: Run) -> None:
+    """A backend that is not installed is every process's."""
+    (works / "mine.py").write_text(MARS)
+    (works / "shop.py").write_text(RUNNING.replace("memory://", "mars://"))
+    beside = _meanwhile(lambda: _wait_for(lambda: len(_pids(works)) == 2))
+
+    result = run("--plugin", "mine.py", "run", "shop:app", "--processes", "2")
+    beside.join(LIMIT_S)
+
+    assert result.code == 0
+    assert len(_pids(works, "stopped")) == 2
 
 
 def test_a_process_that_cannot_start(works: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
-from tests.unit.cli.conftest import Run, Space
+import pytest
+
+from tests.unit.cli.conftest import MARS, Run, Space
 
 
 def test_show_needs_no_backend(run: Run) -> None:
@@ -18,6 +21,18 @@ def test_show_needs_no_backend(run: Run) -> None:
     ]  # fmt: skip
     assert [topic["name"] for topic in data["topics"]] == ["orders"]
     assert data["groups"] == [{"topic": "orders", "name": "billing", "order": "key"}]
+
+
+def test_backend_from_a_file(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--plugin is the application's, too."""
+    (folder / "mine.py").write_text(MARS)
+    monkeypatch.setenv("ANYMQ_URL", "mars://from-a-file")
+
+    unknown = run("topology", "apply", "shop:app")
+    applied = run("--plugin", "mine.py", "topology", "apply", "shop:app")
+
+    assert (unknown.code, "no installed backend has" in unknown.err) == (2, True)
+    assert (applied.code, applied.out) == (0, "1 topic(s), 1 group(s) applied.\n")
 
 
 def test_verify_fails_until_applied(run: Run, space: Space) -> None:

@@ -22,8 +22,10 @@ DEFAULT_ATTRIBUTE = "app"
 _CONNECT_WAIT_S = 5.0
 
 
-def load_app(spec: str) -> App:
+def load_app(state: State, spec: str) -> App:
     """Import ``module:attribute`` (``:app`` may be left out) with the working directory in front.
+
+    Plugins that the command line names are the App's, too, unless it has a registry of its own.
 
     Raises ConfigError for what is missing, fails to import, or is no App.
     """
@@ -32,6 +34,8 @@ def load_app(spec: str) -> App:
     found = load_object(full)
     if not isinstance(found, App):
         raise ConfigError(f"{full!r} is a {type(found).__name__}, not an anymq.App")
+    if state.plugins and found._parts.registry is None:
+        found._parts.registry = state.registry()
     return found
 
 

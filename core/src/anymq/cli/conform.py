@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
+from anymq.cli.state import state_of
+
 __all__ = ["conform"]
 
 
 def conform(
+    context: typer.Context,
     url: Annotated[str | None, typer.Option(help="The backend under test.")] = None,
     store: Annotated[
         str | None, typer.Option(help="Job store, where the backend has none.")
@@ -29,4 +32,5 @@ def conform(
     """Prove a backend with the conformance kit (needs anymq[testing])."""
     from anymq.testing.conform import run
 
+    plugin = plugin or next(iter(state_of(context).plugins), None)
     raise typer.Exit(run(url, store, plugin, harness, only, json_path))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from anymq.cli.options import AsJson, Yes
+from anymq.cli.state import State, state_of
 from anymq.topology import TopologyMode
 
 if TYPE_CHECKING:
@@ -31,22 +32,24 @@ def topology_commands() -> typer.Typer:
     return commands
 
 
-def _apply(app: AppSpec, as_json: AsJson = False) -> None:
+def _apply(context: typer.Context, app: AppSpec, as_json: AsJson = False) -> None:
     """Make what is missing. A group misses nothing from then on."""
-    _report(asyncio.run(_declare(app, TopologyMode.MANAGE)), "applied", as_json=as_json)
+    topology = asyncio.run(_declare(state_of(context), app, TopologyMode.MANAGE))
+    _report(topology, "applied", as_json=as_json)
 
 
-def _verify(app: AppSpec, as_json: AsJson = False) -> None:
+def _verify(context: typer.Context, app: AppSpec, as_json: AsJson = False) -> None:
     """Check that everything is there as declared; changes nothing."""
-    _report(asyncio.run(_declare(app, TopologyMode.VERIFY)), "verified", as_json=as_json)
+    topology = asyncio.run(_declare(state_of(context), app, TopologyMode.VERIFY))
+    _report(topology, "verified", as_json=as_json)
 
 
-def _show(app: AppSpec, as_json: AsJson = False) -> None:
+def _show(context: typer.Context, app: AppSpec, as_json: AsJson = False) -> None:
     """Show what the application declares. Needs no server."""
     from anymq.cli.applications import declared_topology, load_app
     from anymq.cli.output import console, print_json, table
 
-    topology = declared_topology(load_app(app))
+    topology = declared_topology(load_app(state_of(context), app))
     if as_json:
         print_json(_as_data(topology))
         return
@@ -66,32 +69,32 @@ def _show(app: AppSpec, as_json: AsJson = False) -> None:
     console().print(table(("Topic", "Partitions", "Durability", "Retention", "Groups"), rows))
 
 
-def _prune(app: AppSpec, yes: Yes = False, as_json: AsJson = False) -> None:
+def _prune(context: typer.Context, app: AppSpec, yes: Yes = False, as_json: AsJson = False) -> None:
     """Remove groups that the application does not declare, with what waits for them."""
     from anymq.cli.output import print_json
 
-    removed = asyncio.run(_remove_undeclared(app, yes=yes))
+    removed = asyncio.run(_remove_undeclared(state_of(context), app, yes=yes))
     if as_json:
         print_json({"removed": [{"topic": topic, "group": group} for topic, group in removed]})
     else:
         typer.echo(f"{len(removed)} group(s) removed.")
 
 
-async def _declare(spec: str, mode: TopologyMode) -> Topology:
+async def _declare(state: State, spec: str, mode: TopologyMode) -> Topology:
     from anymq.cli.applications import declared_topology, load_app, use_settings
 
-    app = load_app(spec)
+    app = load_app(state, spec)
     use_settings(app, topology=mode, connect="wait")
     await app.start(consume=False)
     await app.close()
     return declared_topology(app)
 
 
-async def _remove_undeclared(spec: str, *, yes: bool) -> list[tuple[str, str]]:
+async def _remove_undeclared(state: State, spec: str, *, yes: bool) -> list[tuple[str, str]]:
     from anymq.cli.applications import broker_of, declared_topology, load_app, use_settings
     from anymq.cli.confirmation import ask
 
-    app = load_app(spec)
+    app = load_app(state, spec)
     use_settings(app, topology=TopologyMode.ASSUME, connect="wait")
     topology = declared_topology(app)
     declared = {(group.topic, group.name) for group in topology.groups}
