@@ -101,6 +101,8 @@ class Cable:
         self._target = (options.host, options.effective_port)
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+        self._is_open = asyncio.Event()
+        self._is_open.set()
         self.port = 0
 
     async def open(self) -> None:
@@ -113,8 +115,17 @@ class Cable:
         for writer in tuple(self._writers):
             writer.transport.abort()
 
+    def silence(self) -> None:
+        """Pass nothing on, either way, and keep the connections."""
+        self._is_open.clear()
+
+    def mend(self) -> None:
+        """End the silence."""
+        self._is_open.set()
+
     async def aclose(self) -> None:
         """Cut, and listen no more."""
+        self.mend()
         if self._server is not None:
             self._server.close()
         self.cut()
@@ -125,17 +136,20 @@ class Cable:
         self._writers |= ends
         try:
             async with asyncio.TaskGroup() as pumps:
-                pumps.create_task(_pump(reader, far_writer))
-                pumps.create_task(_pump(far_reader, writer))
+                pumps.create_task(_pump(reader, far_writer, self._is_open))
+                pumps.create_task(_pump(far_reader, writer, self._is_open))
         finally:
             self._writers -= ends
             for end in ends:
                 end.close()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event
+) -> None:
     try:
         while data := await reader.read(65536):
+            await is_open.wait()
             writer.write(data)
             await writer.drain()
     except OSError:

@@ -123,8 +123,9 @@ class RabbitMQBroker(Broker):
             return
         self._is_closed = True
         deadline = asyncio.get_running_loop().time() + timeout_s
-        for subscription in self._subscriptions:
-            await subscription.aclose(timeout_s=timeout_s / 2)
+        async with asyncio.TaskGroup() as closing:
+            for subscription in self._subscriptions:
+                closing.create_task(subscription.aclose(timeout_s=timeout_s / 2))
         left_s = deadline - asyncio.get_running_loop().time()
         await self._links.aclose(timeout_s=max(0.0, left_s))
 

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from typing import cast
 
 import aio_pika
-from aio_pika.connection import make_url
 from aiormq.abc import AbstractConnection
 from aiormq.channel import Channel
 
-from anymq.errors import AnyMQError, BackendUnavailable, ClosedError, ConfigError
+from anymq.errors import AnyMQError, BackendUnavailable, ClosedError
 from anymq.support.backoff import Backoff
 from anymq_rabbitmq.background import Background
 from anymq_rabbitmq.errors import text_of, translated
 from anymq_rabbitmq.options import RabbitMQOptions
+from anymq_rabbitmq.transport import Line, make_line
 
 __all__ = ["Link", "LinkObserver"]
 
 LinkObserver = Callable[["Link", bool, str], None]
 """Told, on the loop, when a link goes down (False, with the reason) or is up again (True)."""
 
+_HANDSHAKE_S = 1.0
+"""A server that lives answers a close in milliseconds."""
 _FIRST_PAUSE_S = 0.2
 """Before the second attempt; a forced close heals at the first one."""
 
@@ -40,7 +41,7 @@ class Link:
         """Why it is down, while it is."""
         self._options = options
         self._observer = observer
-        self._connection: aio_pika.Connection | None = None
+        self._line: Line | None = None
         self._up = asyncio.Event()
         self._background = Background()
         self._is_closed = False
@@ -52,24 +53,22 @@ class Link:
     @property
     def native(self) -> aio_pika.Connection | None:
         """The present connection; it changes with every reconnect."""
-        return self._connection
+        return self._line.connection if self._line is not None else None
 
     @property
     def server_version(self) -> str:
         """As the server told it when the connection was made, such as "3.10.8"."""
-        if self._connection is None or self._connection.transport is None:
+        if self.native is None or self.native.transport is None:
             return ""
-        version = self._connection.transport.connection.server_properties.get("version", "")
+        version = self.native.transport.connection.server_properties.get("version", "")
         return version.decode() if isinstance(version, bytes) else str(version)
 
     async def open(self) -> None:
         """Connect once, within the connect timeout. Raises what made it impossible."""
-        connection = await self._connect()
+        line = await self._connect()
         await self._background.open()
-        self._come_up(connection)
-        self._background.start(
-            self._keep_up(connection), name=f"{self.name} link", on_failure=self._fail
-        )
+        self._come_up(line)
+        self._background.start(self._keep_up(line), name=f"{self.name} link", on_failure=self._fail)
 
     async def channel(self, *, timeout_s: float, confirms: bool = False) -> Channel:
         """Open a channel, waiting for the connection if it is being made again.
@@ -99,58 +98,48 @@ class Link:
         """Stop reconnecting and close. Idempotent; ends within ``timeout_s``."""
         self._is_closed = True
         self._up.set()  # whoever waits for a connection hears that it is closed
+        line, self._line = self._line, None
         try:
             async with asyncio.timeout(timeout_s):
                 await self._background.aclose()
-                if self._connection is not None:
-                    await self._connection.close()
+                if line is not None:
+                    await line.aclose(timeout_s=min(_HANDSHAKE_S, timeout_s / 2))
         except TimeoutError:
-            pass  # the peer does not answer; the socket goes with the connection object
+            pass
         finally:
-            self._connection = None
+            if line is not None:
+                line.abort()
 
     def _underlying(self) -> AbstractConnection:
-        if self._connection is None or self._connection.transport is None:
+        if self.native is None or self.native.transport is None:
             raise BackendUnavailable("there is no connection to RabbitMQ")
-        return self._connection.transport.connection
+        return self.native.transport.connection
 
-    async def _connect(self) -> aio_pika.Connection:
+    async def _connect(self) -> Line:
         options = self._options
-        connection = aio_pika.Connection(
-            make_url(
-                host=options.host,
-                port=options.effective_port,
-                login=options.username or "",
-                password=options.secret("password") or "",
-                virtualhost=options.path or "/",
-                ssl=options.scheme == "amqps",
-                heartbeat=options.heartbeat_s,
-            ),
-            ssl_context=_tls(options),
-            client_properties={"connection_name": self.name},
-        )
+        line = make_line(options, self.name)
         is_made = False
         try:
             with translated(f"connecting to {options.address}"):
                 async with asyncio.timeout(options.connect_timeout_s):
-                    await connection.connect()
+                    await line.connection.connect()
             is_made = True
         finally:
             if not is_made:
-                await connection.close()
-        return connection
+                await line.aclose(timeout_s=_HANDSHAKE_S)
+        return line
 
-    async def _keep_up(self, connection: aio_pika.Connection) -> None:
+    async def _keep_up(self, line: Line) -> None:
         # The flag too: a cancellation that meets a finished wait_for inside the client library is
         # swallowed there by Python 3.11.
         while not self._is_closed:
-            await self._until_lost(connection)
-            connection = await self._connect_again()
-            self._come_up(connection)
+            await self._until_lost(line)
+            line = await self._connect_again()
+            self._come_up(line)
             self._observer(self, True, "")
 
-    async def _until_lost(self, connection: aio_pika.Connection) -> None:
-        transport = connection.transport
+    async def _until_lost(self, line: Line) -> None:
+        transport = line.connection.transport
         closing = transport.connection.closing if transport is not None else None
         if closing is not None:
             await asyncio.wait([closing])
@@ -160,9 +149,9 @@ class Link:
         self._up.clear()
         self.failure = BackendUnavailable(f"the connection to RabbitMQ was lost: {reason}")
         self._observer(self, False, reason)
-        await connection.close()
+        await line.aclose(timeout_s=_HANDSHAKE_S)
 
-    async def _connect_again(self) -> aio_pika.Connection:
+    async def _connect_again(self) -> Line:
         longest_s = self._options.reconnect_max_s
         backoff = Backoff(first_s=_FIRST_PAUSE_S, max_s=longest_s)
         while True:
@@ -178,8 +167,8 @@ class Link:
         if self._is_closed:
             raise ClosedError("the connection to RabbitMQ is closed")
 
-    def _come_up(self, connection: aio_pika.Connection) -> None:
-        self._connection = connection
+    def _come_up(self, line: Line) -> None:
+        self._line = line
         self.failure = None
         self._up.set()
 
@@ -187,15 +176,3 @@ class Link:
         self._up.clear()
         self.failure = BackendUnavailable(f"reconnecting to RabbitMQ ended: {text_of(error)}")
         self._observer(self, False, str(self.failure))
-
-
-def _tls(options: RabbitMQOptions) -> ssl.SSLContext | None:
-    if options.scheme != "amqps":
-        return None
-    try:
-        context = ssl.create_default_context(cafile=options.tls_ca_file)
-        if options.tls_cert_file is not None:
-            context.load_cert_chain(options.tls_cert_file, options.tls_key_file)
-    except OSError as error:
-        raise ConfigError(f"the TLS files cannot be used: {text_of(error)}") from error
-    return context
