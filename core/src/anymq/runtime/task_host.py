@@ -37,6 +37,8 @@ class TaskHost:
         task = self._group.create_task(self._supervised(work), context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # Cancelled before its first step, a task never awaits its work: close it, without a warning.
+        task.add_done_callback(lambda _: work.close())
         return task
 
     async def aclose(self, *, limit_s: float) -> bool:
