@@ -37,7 +37,7 @@ class TaskHost:
         task = self._group.create_task(self._supervised(work), context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        # Cancelled before its first step, a task never awaits its work: close it, without a warning.
+        # A task cancelled before its first step never awaits its work, which then must be closed.
         task.add_done_callback(lambda _: work.close())
         return task
 

@@ -99,9 +99,8 @@ class Bench:
         url = given.pop("url")
         if plugin:
             url = type(self.harness)(url, registry=self.registry).url_with(**plugin)
-        fields = {
-            name: options.pop(name) for name in tuple(options) if name in Settings.model_fields
-        }
+        known = [name for name in options if name in Settings.model_fields and name != "codec"]
+        fields = {name: options.pop(name) for name in known}
         defaults = {"grace_s": 2.0, "connect_wait_s": 5.0}
         settings = Settings(url=parse_url(url), **{**defaults, **given, **fields})
         app = App(settings=settings, registry=self.registry, **options)
