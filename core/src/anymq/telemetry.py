@@ -20,7 +20,7 @@ from anymq.portable.outgoing import Stamp
 if TYPE_CHECKING:
     from anymq.portable.outbound import Outbound
 
-__all__ = ["Telemetry"]
+__all__ = ["Telemetry", "inject"]
 
 Around = Callable[[str, int], Any]
 """``with around(topic, count):`` measures one publish of so many messages."""

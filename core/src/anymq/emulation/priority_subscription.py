@@ -14,7 +14,7 @@ from anymq.message import Delivery
 from anymq.outcome import Settlement, SettleResult, SettleUnknown
 from anymq.topology import Source
 
-__all__ = ["PrioritySubscription"]
+__all__ = ["LevelToken", "PrioritySubscription"]
 
 LOWER_TURN = 8
 """Every eighth receive looks at the lowest level first."""

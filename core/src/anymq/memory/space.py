@@ -23,7 +23,7 @@ from anymq.topology import (
     matches,
 )
 
-__all__ = ["Space", "Waiter", "space_named"]
+__all__ = ["Route", "Space", "Topic", "Waiter", "space_named"]
 
 
 class Waiter:

@@ -19,7 +19,7 @@ from anymq.outcome import Rejected, SendResult, Unknown
 from anymq.portable.send_batch import Entry, SendBatch, repeat_until_known
 from anymq.support.clock import Clock
 
-__all__ = ["OnFull", "Publisher"]
+__all__ = ["OnFull", "Publisher", "error_of"]
 
 OnFull = Literal["wait", "fail"]
 SENDS = 4

@@ -17,7 +17,7 @@ from anymq.portable.release_throttle import ReleaseThrottle
 from anymq.portable.settler import Settler
 from anymq.support.clock import Clock
 
-__all__ = ["Resolver"]
+__all__ = ["Resolver", "Struggle"]
 
 
 SETTLED_S = 30.0

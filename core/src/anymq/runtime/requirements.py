@@ -14,7 +14,7 @@ from anymq.topology import is_pattern
 if TYPE_CHECKING:
     from anymq.plugins.registry import Registry
 
-__all__ = ["Use", "check_uses", "uses_of"]
+__all__ = ["Use", "backends_with", "check_uses", "uses_of"]
 
 
 @dataclass(frozen=True, slots=True)

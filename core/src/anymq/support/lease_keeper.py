@@ -8,7 +8,7 @@ from typing import Protocol
 from anymq.message import Delivery
 from anymq.support.clock import Clock
 
-__all__ = ["LeaseKeeper"]
+__all__ = ["Keeps", "LeaseKeeper"]
 
 
 class Keeps(Protocol):

@@ -83,7 +83,7 @@ async def receive_bounds(bench: Bench) -> None:
     app = await bench.app()
     topic = app.topic(bench.topic())
     sizes, values = list[int](), list[Any]()
-    batches(bench, app, topic, sizes, values, size=8, wait_s=0.2)
+    _batches(bench, app, topic, sizes, values, size=8, wait_s=0.2)
     await bench.started(app)
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -95,7 +95,7 @@ async def receive_bounds(bench: Bench) -> None:
     await bench.wait(lambda: len(values) >= 103, "103 messages")
     expect(max(sizes) <= 8, f"a batch of {max(sizes)} with batch_size=8")
     expect(max(sizes) > 1, "messages came one by one in spite of a backlog")
-    expect(sorted(values) == list(range(103)), "the batches do not hold every message once")
+    expect(sorted(values) == list(range(103)), "the _batches do not hold every message once")
 
 
 @check("BAT-05", "batch_split_over_limit")
@@ -208,7 +208,7 @@ async def undecodable_member(bench: Bench) -> None:
     app = await bench.app()
     topic = app.topic(bench.topic())
     sizes, values = list[int](), list[Any]()
-    batches(bench, app, topic, sizes, values, size=10, wait_s=0.1)
+    _batches(bench, app, topic, sizes, values, size=10, wait_s=0.1)
     await app.start(consume=False)
     async with bench.broker() as broker:
         await broker.send([bench.message(topic, b"\xff not json")], timeout_s=5)
@@ -222,10 +222,10 @@ async def undecodable_member(bench: Bench) -> None:
     expect(sorted(values) == [0, 1, 2], f"handled: {values}")
 
 
-def batches(
+def _batches(
     bench: Bench, app: App, topic: str, sizes: list[int], values: list[Any], **options: Any
 ) -> None:
-    """Subscribe a batch handler that notes its batches' sizes and values."""
+    """Subscribe a batch handler that notes its _batches' sizes and values."""
 
     @app.subscriber(
         topic,

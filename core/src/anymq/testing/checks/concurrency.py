@@ -14,7 +14,7 @@ from anymq.testing.probe import short_lease
 __all__: list[str] = []
 
 
-class Gate:
+class _Gate:
     """A handler that waits to be let through, and counts who is inside."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ async def limit_reached(bench: Bench) -> None:
     """Exactly k handlers in parallel, for async and for plain functions."""
     app = await bench.app()
     topic = app.topic(bench.topic())
-    gate = Gate()
+    gate = _Gate()
     collector = bench.collect(app, topic, group="g", concurrency=5, prefetch=20, behaviour=gate)
     await bench.started(app)
     await bench.publish_many(app, topic, range(20))
@@ -52,7 +52,7 @@ async def raise_limit(bench: Bench) -> None:
     """A higher limit is honoured at once, nothing lost."""
     app = await bench.app()
     topic = app.topic(bench.topic())
-    gate = Gate()
+    gate = _Gate()
     collector = bench.collect(app, topic, group="g", concurrency=2, prefetch=30, behaviour=gate)
     await bench.started(app)
     await bench.publish_many(app, topic, range(30))
@@ -133,7 +133,7 @@ async def prefetch_bounded(bench: Bench) -> None:
         await bench.settle(hoarder, *held)
     app = await bench.app(grace_s=0.1)
     topic = app.topic(bench.topic())
-    gate = Gate()
+    gate = _Gate()
     bench.collect(app, topic, group="g", concurrency=2, prefetch=5, behaviour=gate)
     await bench.started(app)
     await bench.publish_many(app, topic, range(50))
@@ -151,7 +151,7 @@ async def buffers_bounded(bench: Bench) -> None:
     """A consumer ten times too slow buffers no more than its prefetch, however long the backlog."""
     app = await bench.app(grace_s=0.1)
     topic = app.topic(bench.topic())
-    gate = Gate()
+    gate = _Gate()
     bench.collect(app, topic, group="g", concurrency=1, behaviour=gate)
     await bench.started(app)
     consumer = app.consumers["collector-1"]

@@ -19,7 +19,7 @@ TWICE = RetryPolicy(max_attempts=2, first_delay_s=0.02, jitter=0)
 NEEDS = ("dead_letters",)
 
 
-class Broken(Exception):
+class _Broken(Exception):
     """What the checks' handlers raise."""
 
 
@@ -31,7 +31,7 @@ async def exhausted_once(bench: Bench) -> None:
 
     async def bad(value: Any, delivery: Delivery) -> None:
         if value == "bad":
-            raise Broken
+            raise _Broken
 
     collector = bench.collect(app, topic, group="g", retry=TWICE, behaviour=bad)
     await bench.started(app)
@@ -80,7 +80,7 @@ async def facts_present(bench: Bench) -> None:
     topic = app.topic(bench.topic())
 
     async def bad(value: Any, delivery: Delivery) -> None:
-        raise Broken("a short explanation")
+        raise _Broken("a short explanation")
 
     bench.collect(app, topic, group="g", retry=TWICE, behaviour=bad)
     await bench.started(app)
@@ -108,7 +108,7 @@ async def overflow(bench: Bench) -> None:
     topic = app.topic(bench.topic())
 
     async def bad(value: Any, delivery: Delivery) -> None:
-        raise Broken("Fehler ✗ " * 25_000)
+        raise _Broken("Fehler ✗ " * 25_000)
 
     bench.collect(app, topic, group="g", retry=TWICE, behaviour=bad)
     await bench.started(app)
@@ -130,7 +130,7 @@ async def failure_keeps_original(bench: Bench) -> None:
     collector = bench.collect(app, topic, group="g", behaviour=bad)
     await bench.started(app)
     broker: Any = app._lifecycle.engine.broker
-    refusing = Refusing(broker, app.consumers["collector-1"])
+    refusing = _Refusing(broker, app.consumers["collector-1"])
     with refusing:
         await bench.publish(app, topic, "x")
         await bench.received(collector, 1)
@@ -189,7 +189,7 @@ async def replay(bench: Bench) -> None:
 
     async def bad_until_mended(value: Any, delivery: Delivery) -> None:
         if not mended:
-            raise Broken
+            raise _Broken
 
     collector = bench.collect(app, topic, group="g", retry=TWICE, behaviour=bad_until_mended)
     await bench.started(app)
@@ -222,7 +222,7 @@ async def replay(bench: Bench) -> None:
     expect(not await app.dead_letters.entries(topic, "g"), "replayed dead letters are still there")
 
 
-class Refusing:
+class _Refusing:
     """Makes a Broker refuse dead letters for a while, by either way they may go."""
 
     def __init__(self, broker: Any, consumer: Any) -> None:

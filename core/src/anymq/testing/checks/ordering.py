@@ -20,7 +20,7 @@ BY_KEY = ("order_by_key",)
 SLOW_RETRY = RetryPolicy(max_attempts=3, first_delay_s=0.2, jitter=0)
 
 
-async def first_fails(value: Any, delivery: Delivery) -> None:
+async def _first_fails(value: Any, delivery: Delivery) -> None:
     """Fails for the value 0, once."""
     if value == 0 and delivery.attempt == 1:
         raise LookupError("on purpose")
@@ -107,7 +107,7 @@ async def kept_on_redelivery(bench: Bench) -> None:
     max_block_s that is given up, and told."""
     app = await bench.app()
     plain = app.topic(bench.topic("plain"))
-    free = bench.collect(app, plain, group="g", retry=SLOW_RETRY, behaviour=first_fails)
+    free = bench.collect(app, plain, group="g", retry=SLOW_RETRY, behaviour=_first_fails)
     await bench.started(app)
     await bench.publish(app, plain, *range(5), key="k")
     await bench.received(free, 6)
@@ -120,8 +120,8 @@ async def _key_is_held(bench: Bench) -> None:
     app = await bench.app()
     held, given = app.topic(bench.topic("held")), app.topic(bench.topic("given"))
     options: dict[str, Any] = {"group": "g", "order": "key", "retry": SLOW_RETRY}
-    holding = bench.collect(app, held, behaviour=first_fails, concurrency=2, **options)
-    giving = bench.collect(app, given, behaviour=first_fails, max_block_s=0.05, **options)
+    holding = bench.collect(app, held, behaviour=_first_fails, concurrency=2, **options)
+    giving = bench.collect(app, given, behaviour=_first_fails, max_block_s=0.05, **options)
     await bench.started(app)
     await bench.publish(app, held, *range(5), key="k")
     await bench.publish(app, held, "other", key="other")

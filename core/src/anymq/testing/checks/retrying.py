@@ -17,13 +17,13 @@ __all__: list[str] = []
 FAST = RetryPolicy(max_attempts=3, first_delay_s=0.02, factor=1, jitter=0)
 
 
-class Broken(Exception):
+class _Broken(Exception):
     """What the checks' handlers raise."""
 
 
-async def fail(value: Any, delivery: Delivery) -> None:
+async def _fail(value: Any, delivery: Delivery) -> None:
     """A handler that always fails."""
-    raise Broken(f"on purpose, attempt {delivery.attempt}")
+    raise _Broken(f"on purpose, attempt {delivery.attempt}")
 
 
 @check("RTY-01", "handler_error_is_retried_n_times")
@@ -34,7 +34,7 @@ async def exact_attempts(bench: Bench) -> None:
 
     async def bad_one(value: Any, delivery: Delivery) -> None:
         if value == "bad":
-            raise Broken
+            raise _Broken
 
     collector = bench.collect(app, topic, group="g", retry=FAST, behaviour=bad_one)
     await bench.started(app)
@@ -51,7 +51,7 @@ async def not_multiplied(bench: Bench) -> None:
     app = await bench.app()
     topic = app.topic(bench.topic())
     policy = RetryPolicy(max_attempts=6, immediate=1, first_delay_s=0.02, factor=1, jitter=0)
-    collector = bench.collect(app, topic, group="g", retry=policy, behaviour=fail)
+    collector = bench.collect(app, topic, group="g", retry=policy, behaviour=_fail)
     await bench.started(app)
     await bench.publish(app, topic, "x")
     await bench.received(collector, 6)
@@ -67,7 +67,7 @@ async def attempt_visible(bench: Bench) -> None:
     app = await bench.app()
     topic = app.topic(bench.topic())
     policy = RetryPolicy(max_attempts=4, first_delay_s=0.02, factor=1, jitter=0)
-    collector = bench.collect(app, topic, group="g", retry=policy, behaviour=fail)
+    collector = bench.collect(app, topic, group="g", retry=policy, behaviour=_fail)
     await bench.started(app)
     ids = await bench.publish(app, topic, "x")
     await bench.received(collector, 4)
@@ -82,7 +82,7 @@ async def immediate_restarts(bench: Bench) -> None:
     app = await bench.app()
     topic = app.topic(bench.topic())
     policy = RetryPolicy(max_attempts=6, immediate=1, first_delay_s=0.3, factor=1, jitter=0)
-    collector = bench.collect(app, topic, group="g", retry=policy, behaviour=fail)
+    collector = bench.collect(app, topic, group="g", retry=policy, behaviour=_fail)
     await bench.started(app)
     await bench.publish(app, topic, "x")
     await bench.received(collector, 6, limit_s=10)
@@ -100,7 +100,7 @@ async def backoff(bench: Bench) -> None:
     app = await bench.app()
     topic = app.topic(bench.topic())
     policy = RetryPolicy(max_attempts=5, first_delay_s=0.1, factor=2, max_delay_s=0.3, jitter=0.2)
-    collector = bench.collect(app, topic, group="g", retry=policy, behaviour=fail)
+    collector = bench.collect(app, topic, group="g", retry=policy, behaviour=_fail)
     await bench.started(app)
     await bench.publish(app, topic, "x")
     await bench.received(collector, 5, limit_s=15)
@@ -117,10 +117,10 @@ async def not_retryable(bench: Bench) -> None:
     """What `on` does not name is dead-lettered at attempt 1; what it names is retried."""
     app = await bench.app()
     topic = app.topic(bench.topic())
-    policy = RetryPolicy(max_attempts=3, first_delay_s=0.02, on=(Broken,))
+    policy = RetryPolicy(max_attempts=3, first_delay_s=0.02, on=(_Broken,))
 
     async def two_kinds(value: Any, delivery: Delivery) -> None:
-        raise Broken if value == "retried" else LookupError("not worth it")
+        raise _Broken if value == "retried" else LookupError("not worth it")
 
     collector = bench.collect(app, topic, group="g", retry=policy, behaviour=two_kinds)
     await bench.started(app)
@@ -142,8 +142,8 @@ async def policies(bench: Bench) -> None:
     def policy(fate: Any) -> RetryPolicy:
         return RetryPolicy(max_attempts=2, first_delay_s=0.02, jitter=0, on_exhausted=fate)
 
-    first = bench.collect(app, dropped, group="g", retry=policy("drop"), behaviour=fail)
-    second = bench.collect(app, stopped, group="g", retry=policy("stop"), behaviour=fail)
+    first = bench.collect(app, dropped, group="g", retry=policy("drop"), behaviour=_fail)
+    second = bench.collect(app, stopped, group="g", retry=policy("stop"), behaviour=_fail)
     await bench.started(app)
     await bench.publish(app, dropped, "d")
     await bench.publish(app, stopped, "s")
@@ -176,7 +176,7 @@ async def poison_does_not_block(bench: Bench) -> None:
 
     async def poison(value: Any, delivery: Delivery) -> None:
         if value == "poison":
-            raise Broken
+            raise _Broken
 
     collector = bench.collect(app, topic, group="g", retry=policy, behaviour=poison)
     await bench.started(app)
@@ -199,7 +199,7 @@ async def headers_rolled_back(bench: Bench) -> None:
         began_with.append(dict(delivery.headers))
         delivery.headers["color"] = "red"
         delivery.headers["extra"] = "new"
-        raise Broken
+        raise _Broken
 
     collector = bench.collect(app, topic, group="g", retry=policy, behaviour=scribble)
     await bench.started(app)
@@ -220,7 +220,7 @@ async def broken_hook(bench: Bench) -> None:
         raise RuntimeError("the hook itself is broken")
 
     app.on_error(hook)
-    collector = bench.collect(app, topic, group="g", retry=FAST, behaviour=fail)
+    collector = bench.collect(app, topic, group="g", retry=FAST, behaviour=_fail)
     await bench.started(app)
     await bench.publish(app, topic, "x")
     await bench.received(collector, 3)
