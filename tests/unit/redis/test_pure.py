@@ -111,6 +111,7 @@ def test_positions_are_checked_and_compared_as_numbers() -> None:
         (client.BusyLoadingError("LOADING"), BackendUnavailable),
         (client.ResponseError("WRONGTYPE a list"), TopologyError),
         (client.ResponseError("DB index is out of range"), ConfigError),
+        (client.ConnectionError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), ConfigError),
         (client.ReadOnlyError("READONLY"), BackendUnavailable),
         (ConnectionRefusedError(111, "refused"), BackendUnavailable),
     ],

@@ -32,6 +32,7 @@ _BY_WORD: tuple[tuple[str, type[AnyMQError]], ...] = (
     ("NOAUTH", AccessDenied),
     ("WRONGPASS", AccessDenied),
     ("DB index", ConfigError),
+    ("CERTIFICATE_VERIFY_FAILED", ConfigError),
     ("OOM", BufferFull),
     ("MISCONF", BufferFull),
 )
@@ -41,6 +42,8 @@ _BY_WORD: tuple[tuple[str, type[AnyMQError]], ...] = (
 def translate(error: Exception, address: str) -> AnyMQError:
     """The error to raise in place of the client's; never holds credentials or bodies."""
     text = f"redis at {address}: {str(error) or type(error).__name__}"
+    if "CERTIFICATE" in text:
+        text += " (see tls_ca_file and tls_verify)"
     for word, ours in _BY_WORD:
         if word in str(error):
             return ours(text)

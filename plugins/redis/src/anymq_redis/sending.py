@@ -81,7 +81,10 @@ class Sender:
                 failed = refusal(translate(reply, self._address))
                 results += [failed] * len(messages[part])
             else:
-                results += [result_of(r, m) for r, m in zip(reply, messages[part], strict=True)]
+                results += [
+                    result_of(r, m, self._address)
+                    for r, m in zip(reply, messages[part], strict=True)
+                ]
         return results
 
     def _command(
@@ -140,7 +143,7 @@ def split(sizes: Sequence[int]) -> list[slice]:
     return parts
 
 
-def result_of(reply: bytes, message: Message) -> SendResult:
+def result_of(reply: bytes, message: Message, address: str) -> SendResult:
     """What a script's reply says of one message."""
     if not reply:
         return CONFIRMED
@@ -152,4 +155,4 @@ def result_of(reply: bytes, message: Message) -> SendResult:
     if reason == "no group":
         text = f"group {message.group!r} of topic {message.topic!r} is not declared"
         return Rejected("not_found", text)
-    return refusal(translate(RuntimeError(reason), message.topic))
+    return refusal(translate(RuntimeError(reason), address))
