@@ -56,7 +56,7 @@ async def test_one_id_several_times_in_flight_gets_its_own_answers(rig: Any) -> 
     """The client finds a returned message by its id: equal ones must not take each other's."""
     broker = await rig.broker()
     await rig.declare(broker, "news", "desk")
-    same = {"id": uuid4().hex}
+    same: dict[str, Any] = {"id": uuid4().hex}
     batch = [message(group=group, **same) for group in ("desk", "nobody", "desk", "nobody")]
 
     results = await broker.send(batch, timeout_s=CALL_S)
