@@ -54,13 +54,14 @@ def all_is_complete(module: Module) -> Iterator[str]:
 
 
 def _is_registered(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
-    """The kit finds a check by its id, through the decorator: nobody imports it by its name."""
-    return any(
-        isinstance(decorator, ast.Call)
-        and isinstance(decorator.func, ast.Name)
-        and decorator.func.id == "check"
-        for decorator in node.decorator_list
-    )
+    """Whether a decorator hands the function to what calls it: nobody imports it by its name."""
+    for decorator in node.decorator_list:
+        match decorator:
+            case ast.Call(func=ast.Name(id="check")):  # of the conformance kit
+                return True
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner))) if owner != "functools":
+                return not isinstance(node, ast.ClassDef)  # a route, a subscriber, a command
+    return False
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -24,6 +24,8 @@ CAUGHT = [
     (layout.all_is_complete, "anymq.x", "__all__ = ['a']"),
     (layout.all_is_complete, "anymq.x", "__all__ = ['f']\ndef f(): ...\ndef g(): ..."),
     (layout.all_is_complete, "anymq.x", "__all__ = [*names]"),
+    (layout.all_is_complete, "anymq.x", "__all__ = []\n@dataclass(slots=True)\nclass A: ..."),
+    (layout.all_is_complete, "anymq.x", "__all__ = []\n@functools.lru_cache(8)\ndef f(): ..."),
 ]
 ALLOWED = [
     (layout.files_are_short, "anymq.x", "x = 1\n" * 300),
@@ -32,6 +34,7 @@ ALLOWED = [
     (layout.all_is_complete, "anymq.x", "__all__ = ['a', 'b']\nfrom c import b\na = 1\n"),
     (layout.all_is_complete, "anymq.x", "__all__ = ['a']\ntry:\n import a\nexcept E:\n a = None"),
     (layout.all_is_complete, "anymq.x", "__all__ = ['a']\ndef __getattr__(name): ..."),
+    (layout.all_is_complete, "anymq.x", "__all__ = ['r']\nr = R()\n@r.get('/')\ndef f(): ..."),
     (layout.all_is_complete, "anymq.x", "__all__ = ['T']\ntype_ = 1\nT: TypeAlias = int"),
 ]
 
