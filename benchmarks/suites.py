@@ -1,0 +1,43 @@
+"""What is measured on which backend, and what must at least be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from benchmarks.body import PlainJson
+from benchmarks.measure import Candidate
+from benchmarks.ours.flow import publish_many_flow, window_flow
+from benchmarks.raw.memory import queue_loop
+
+__all__ = ["SUITES", "Suite"]
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """One backend's candidates; ``goals`` are the least ratios to the baseline."""
+
+    baseline: str
+    candidates: Mapping[str, Candidate]
+    goals: Mapping[str, float] = field(default_factory=dict)
+
+
+SUITES: Mapping[str, Suite] = {
+    "memory": Suite(
+        baseline="raw: asyncio.Queue, json",
+        candidates={
+            "raw: asyncio.Queue, json": queue_loop,
+            "publish_many, default codec": publish_many_flow,
+            "window of 256, default codec": window_flow,
+            "publish_many, json": partial(publish_many_flow, codec=PlainJson()),
+            "window of 256, json": partial(window_flow, codec=PlainJson()),
+        },
+        goals={
+            "publish_many, default codec": 0.8,
+            "window of 256, default codec": 0.45,
+            "publish_many, json": 0.5,
+            "window of 256, json": 0.3,
+        },
+    ),
+}
