@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import TypeVar
+
+from pydantic import Field, field_validator
 
 from anymq.capabilities import FEATURES
 from anymq.options import BackendOptions
 
 __all__ = ["MemoryOptions"]
+
+Value = TypeVar("Value")
 
 
 class MemoryOptions(BackendOptions):
@@ -20,6 +24,14 @@ class MemoryOptions(BackendOptions):
     max_message_bytes: int = Field(default=1_048_576, ge=1024)
     native: str = "all"
     """Comma list of what the backend does itself ("none": core emulates everything)."""
+
+    @field_validator("username", "password", "port", "path")
+    @classmethod
+    def _only_a_name(cls, value: Value) -> Value:
+        """Refuse what would have no effect: nobody guards a space with a password."""
+        if value:
+            raise ValueError("memory:// takes only a name and options, as in memory://NAME")
+        return value
 
     @property
     def space(self) -> str:
