@@ -49,7 +49,8 @@ def spied(plugin: Subject, made: list[Any], **required: Any) -> Registry:
         return factory(options, context)
 
     registry = Registry(entries=(), selection=Selection())
-    registry.register(replace(plugin.descriptor, options=model, broker=make), name="kit-spy")
+    changes: dict[str, Any] = {"options": model, "broker": make}
+    registry.register(replace(plugin.descriptor, **changes), name="kit-spy")
     return registry
 
 

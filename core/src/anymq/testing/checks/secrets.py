@@ -30,10 +30,11 @@ def no_secret(secret: str, where: str, texts: Iterable[str]) -> None:
 
 def told_by(error: BaseException) -> list[str]:
     """The texts of an error and of everything that led to it."""
-    texts, seen = list[str](), error
+    texts: list[str] = []
+    seen: BaseException | None = error
     while seen is not None:
         texts += [str(seen), repr(seen), repr(vars(seen))]
-        seen = seen.__cause__ or seen.__context__  # type: ignore[assignment]
+        seen = seen.__cause__ or seen.__context__
     return [*texts, "".join(traceback.format_exception(error))]
 
 
