@@ -40,9 +40,9 @@ test-long: setup ## run the tests that take minutes each
 
 coverage: setup ## measure the branch coverage of core; COVERAGE_MIN=95 makes it a gate
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -q -m "not long and not exclusive" $(ARGS)
-	@$(BIN)/coverage combine -q
-	@$(BIN)/coverage report --fail-under=$(COVERAGE_MIN)
+	@failed=0; $(BIN)/coverage run -m pytest -q -m "not long and not exclusive" $(ARGS) || failed=1; \
+	$(BIN)/coverage combine -q && $(BIN)/coverage report --fail-under=$(COVERAGE_MIN) || failed=1; \
+	exit $$failed
 
 lint: setup ## check style, formatting, tox options and changelog fragments
 	@$(BIN)/ruff check .
