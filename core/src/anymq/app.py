@@ -20,6 +20,7 @@ from anymq.runtime.parts import AppParts
 from anymq.support.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
+    from anymq.abc import Management
     from anymq.capabilities import Capabilities
     from anymq.codecs.codec import Codec
     from anymq.config import Settings
@@ -232,6 +233,10 @@ class App(Registrar):
     def dead_letters(self) -> DeadLetters:
         """List, replay and purge what could not be handled."""
         return self._lifecycle.dead_letters
+
+    def management(self) -> Management:
+        """The operator's view of the backend: topics, groups, depths. Raises InvalidState."""
+        return self._lifecycle.engine.broker.management()
 
     async def health(self) -> AppHealth:
         """Live, ready, and the condition of every part. Never raises; at most about two seconds."""

@@ -70,7 +70,7 @@ class Group:
         """Put a delivery back at the front. ``uncounted``: as if it had never been delivered."""
         self.free(delivery)
         deliveries = (delivery.delivery_count or 1) - (1 if uncounted else 0)
-        item = Waiting(delivery.message, deliveries, redelivered=not uncounted)
+        item = Waiting(delivery.message, deliveries, redelivered=True)
         self.ready[delivery.message.priority].appendleft(item)
 
     def free(self, delivery: Delivery) -> None:

@@ -20,6 +20,7 @@ from anymq.portable.crash_guard import CrashGuard
 from anymq.portable.intake import Intake
 from anymq.portable.plan import SubscriberPlan, default_prefetch
 from anymq.portable.resolver import Resolver
+from anymq.portable.send_batch import REPEATED
 from anymq.portable.settler import SendMany, Settler
 from anymq.portable.single import SingleRunner
 from anymq.portable.slots import Slots
@@ -215,6 +216,8 @@ class Consumer:
         plain: list[Delivery] = []
         for delivery in fresh:
             message = delivery.message
+            if message.meta and REPEATED in message.meta:
+                delivery.redelivered = True
             if message.expires_at is not None and message.expires_at <= now:
                 self._resolver.expired(delivery)
             elif message.meta and guard.is_alone(delivery):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from anymq.abc import Management
-from anymq.capabilities import Capabilities
+from anymq.capabilities import CAPABILITY_NAMES, Capabilities, Support
 from anymq.emulation.delay import DelayRoute
 from anymq.emulation.priority import PriorityRoute
 from anymq.errors import PublishRejected, TopologyError, UnsupportedError
@@ -38,6 +38,11 @@ class Outbound:
     ) -> None:
         self._builder = builder
         self._publisher = publisher
+        self._unsupported = [
+            name
+            for name in ("delayed_delivery", "ttl", "priority")
+            if capabilities.level(name) is Support.UNSUPPORTED
+        ]
         self._can_atomic = "batch_atomic" in capabilities.handles
         self._delays = delays
         self._priorities = priorities
@@ -55,16 +60,33 @@ class Outbound:
         message = self._build(topic, body, **options)
         if message.due_at is not None or message.priority != 1:
             return self.route(message)
+        if message.expires_at is not None:
+            self._check(message)
         return message
 
     def route(self, message: Message) -> Message:
         """The way a delayed or prioritised message goes on this backend."""
+        self._check(message)
         message = self._priorities.route(message)
         due_at = message.due_at
         if due_at is not None and not self._delays.is_native:
             message.due_at = None
             return self._delays.delayed(message, due_at)
         return message
+
+    def _check(self, message: Message) -> None:
+        """Raise UnsupportedError for an option that the backend lacks and core cannot emulate."""
+        asked = {
+            "delayed_delivery": message.due_at is not None,
+            "ttl": message.expires_at is not None,
+            "priority": message.priority != 1,
+        }
+        for name in self._unsupported:
+            if asked[name]:
+                raise UnsupportedError(
+                    f"publishing to {message.topic!r} needs {name} ({CAPABILITY_NAMES[name]}),"
+                    " which this backend lacks"
+                )
 
     async def _send_one(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anymq.abc import Broker
 from anymq.errors import AnyMQError, ClosedError
@@ -13,7 +13,9 @@ from anymq.outcome import Rejected, SendResult, Unknown
 from anymq.support.backoff import Backoff
 from anymq.support.clock import Clock
 
-__all__ = ["Entry", "SendBatch", "repeat_until_known", "send_once"]
+__all__ = ["REPEATED", "Entry", "SendBatch", "repeat_until_known", "repeated", "send_once"]
+
+REPEATED = "anymq-repeated"
 
 MARGIN_S = 0.5
 """How much longer than its own limit a ``send`` may take before core gives it up."""
@@ -102,12 +104,17 @@ async def repeat_until_known(batch: SendBatch, broker: Broker, clock: Clock) -> 
         if loop.time() + delay >= batch.deadline:
             break
         await asyncio.sleep(delay)
-        again = [batch.messages[i] for i in unknown]
+        again = [repeated(batch.messages[i]) for i in unknown]
         part = await send_once(broker, again, batch.deadline - loop.time(), batch.atomic)
         for index, result in zip(unknown, part, strict=True):
             results[index] = result
         unknown = [i for i in unknown if isinstance(results[i], Unknown)]
     batch.finish(results)
+
+
+def repeated(message: Message) -> Message:
+    """A copy that says it may have been stored before: its consumer sees ``redelivered``."""
+    return replace(message, meta={**message.meta, REPEATED: "1"})
 
 
 async def send_once(

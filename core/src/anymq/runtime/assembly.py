@@ -160,7 +160,7 @@ async def _start(
         state=state,
         codec=parts.resolve_codec(),
         envelope=parts.make_envelope(app.name),
-        middleware=(*telemetry.middleware, *app.middleware),
+        middleware=(*telemetry.middleware, *parts.extension_middleware(), *app.middleware),
         error_hooks=tuple(error_hooks),
         publish=publish,
         reply=reply,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anymq.abc import Health
 from anymq.errors import AnyMQError, BackendUnavailable, ClosedError, InvalidState
@@ -124,7 +125,7 @@ class Lifecycle:
             self._engine.force()
 
     async def health(self) -> AppHealth:
-        checks = await run_checks(self._parts.health_checks)
+        checks = await run_checks(self._health_checks())
         engine, subscribers = self._engine, dict[str, str]()
         if engine is None or self._assembly is None:
             backend = Health("down", f"the application is {self.state}, not connected")
@@ -132,6 +133,11 @@ class Lifecycle:
             backend = await _backend_health(engine)
             subscribers = self._assembly.subscriber_states(engine)
         return combine(self.state, backend, subscribers, checks)
+
+    def _health_checks(self) -> dict[str, Callable[[], Any]]:
+        if self._engine is None:
+            return self._parts.health_checks
+        return self._parts.all_health_checks()
 
     async def wait_failed(self) -> Exception:
         if self._failed is None:

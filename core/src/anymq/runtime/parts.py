@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from anymq.events import AppEvent, ConsumerStopped, HookFailed
+from anymq.middleware.chain import Middleware
 from anymq.portable.publisher import OnFull
 from anymq.support.clock import Clock
 
@@ -69,8 +70,23 @@ class AppParts:
         if self.codec is None:
             from anymq.codecs.registry import codec_by_name
 
-            self.codec = codec_by_name(self.resolve_settings().codec)
+            extras: dict[str, Any] = {}
+            for _, found in self.resolve_registry().extensions().call("anymq_codecs"):
+                extras.update(found)
+            self.codec = codec_by_name(self.resolve_settings().codec, extras=extras)
         return self.codec
+
+    def extension_middleware(self) -> tuple[Middleware, ...]:
+        """Middleware that installed extensions bring for every subscriber, outermost first."""
+        answers = self.resolve_registry().extensions().call("anymq_middleware")
+        return tuple(layer for _, found in answers for layer in found)
+
+    def all_health_checks(self) -> dict[str, Callable[[], Any]]:
+        """The App's own checks, and those of extensions; the App's win."""
+        checks: dict[str, Callable[[], Any]] = {}
+        for _, found in self.resolve_registry().extensions().call("anymq_health_checks"):
+            checks.update(found)
+        return {**checks, **self.health_checks}
 
     def make_envelope(self, source: str) -> Envelope | None:
         """Encryption, signing and CloudEvents as configured; None when there is none of them."""
