@@ -1,0 +1,43 @@
+"""``newsstand db upgrade | seed``."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from newsstand.cli.options import Database
+from newsstand.seed.seeding import Seeded, seed_database
+from newsstand.settings import load_settings
+from newsstand.storage.schema import check_schema, upgrade_schema
+from newsstand.storage.storage import Storage
+
+__all__ = ["seed", "upgrade"]
+
+
+def upgrade(database: Database = None) -> None:
+    """Bring the database to the newest version; no row is lost."""
+    before, after = upgrade_schema(load_settings(database=database).database_url)
+    if before == after:
+        typer.echo(f"the database is at version {after} already")
+    else:
+        typer.echo(f"the database is now at version {after} (before: {before or 'none'})")
+
+
+def seed(database: Database = None) -> None:
+    """Fill an empty database with invented data, the same every time."""
+    url = load_settings(database=database).database_url
+    check_schema(url)
+    made = asyncio.run(_seed(url))
+    if made is None:
+        typer.echo("the database is not empty: nothing was changed")
+        return
+    typer.echo(
+        f"made {made.vendors} vendors, {made.messengers} messengers and "
+        f"{made.publications} publications"
+    )
+
+
+async def _seed(url: str) -> Seeded | None:
+    async with Storage(url) as storage:
+        return await seed_database(storage)

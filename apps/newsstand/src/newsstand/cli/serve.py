@@ -1,0 +1,58 @@
+"""``newsstand serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from socket import socket
+from typing import Annotated
+
+import typer
+
+from newsstand.cli.options import Database, Host, Messaging, Port, Prefix
+from newsstand.desk import Desk, build_desk
+from newsstand.seed.seeding import seed_database
+from newsstand.serving.listening import listen, url_of
+from newsstand.serving.server import STOPPED, run_server
+from newsstand.settings import load_settings
+from newsstand.storage.schema import upgrade_schema
+from newsstand.storage.storage import Storage
+from newsstand.web.application import create_application
+
+__all__ = ["serve"]
+
+
+def serve(
+    messaging: Messaging = None,
+    port: Port = None,
+    database: Database = None,
+    host: Host = None,
+    prefix: Prefix = None,
+    seed: Annotated[bool, typer.Option(help="Fill an empty database with invented data.")] = True,
+) -> None:
+    """Serve the newsstand until Ctrl-C; a new database is made and filled first."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    settings = load_settings(
+        messaging=messaging, port=port, database=database, host=host, prefix=prefix
+    )
+    listening = listen(settings.host, settings.port)
+    try:
+        desk = build_desk(settings)
+        upgrade_schema(settings.database_url)
+        status = asyncio.run(_serve(desk, listening, is_seeding=seed))
+    finally:
+        listening.close()
+    typer.echo("newsstand: stopped" if status == STOPPED else "newsstand: stopped hard", err=True)
+    raise typer.Exit(status)
+
+
+async def _serve(desk: Desk, listening: socket, *, is_seeding: bool) -> int:
+    if is_seeding:
+        async with Storage(desk.settings.database_url) as storage:
+            await seed_database(storage)
+
+    def tell() -> None:
+        typer.echo(f"newsstand: {url_of(listening)}  (messaging: {desk.messaging_url})")
+        typer.echo("newsstand: Ctrl-C stops it")
+
+    return await run_server(create_application(desk, on_started=tell), listening)

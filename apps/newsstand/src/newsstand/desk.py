@@ -1,0 +1,88 @@
+"""The newsstand's parts, built from its settings; opened and closed in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from anymq import App
+from anymq.config import load_settings as load_messaging_settings
+from newsstand.errors import StorageUnavailable
+from newsstand.live.feed import Feed
+from newsstand.messengers.flow import MessengerFlow, build_messaging
+from newsstand.messengers.registry import MessengerRegistry
+from newsstand.serving.stop import Stop
+from newsstand.settings import NewsstandSettings
+from newsstand.storage.messengers import MessengerRows
+from newsstand.storage.schema import check_schema
+from newsstand.storage.storage import Storage
+from newsstand.storage.vendors import VendorRows
+
+__all__ = ["Desk", "build_desk"]
+
+# Messaging has its own limits; this one is for when they do not hold.
+CLOSE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One process's newsstand. Nothing is open before ``running``."""
+
+    settings: NewsstandSettings
+    stop: Stop
+    storage: Storage
+    messaging: App
+    messaging_url: str
+    """Which backend is in use, without its secrets."""
+    feed: Feed
+    flow: MessengerFlow
+    messengers: MessengerRows
+    vendors: VendorRows
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Database, then messaging with its consumers; closed the other way round.
+
+        Raises SchemaError, StorageUnavailable, and what ``App.start`` raises.
+        """
+        await asyncio.to_thread(check_schema, self.settings.database_url)
+        async with self.storage:
+            await self.messaging.start()
+            try:
+                yield
+            finally:
+                self.stop.set()
+                async with asyncio.timeout(CLOSE_S):
+                    await self.messaging.close()
+
+    async def database_status(self) -> Literal["up", "down"]:
+        """Whether the database answers. Never raises."""
+        try:
+            await self.messengers.count()
+        except StorageUnavailable:
+            return "down"
+        return "up"
+
+
+def build_desk(settings: NewsstandSettings) -> Desk:
+    """Put the parts together. Raises ConfigError for a messaging URL that cannot be."""
+    storage = Storage(settings.database_url)
+    feed = Feed(capacity=settings.feed_capacity, max_watchers=settings.max_watchers)
+    stop = Stop()
+    stop.on_set(feed.end)
+    backend = load_messaging_settings(url=settings.messaging_url)
+    messaging = build_messaging(backend, registry=MessengerRegistry(storage), feed=feed)
+    return Desk(
+        settings=settings,
+        stop=stop,
+        storage=storage,
+        messaging=messaging,
+        messaging_url=str(backend.url),
+        feed=feed,
+        flow=MessengerFlow(messaging, timeout_s=settings.publish_timeout_s),
+        messengers=MessengerRows(storage),
+        vendors=VendorRows(storage),
+    )

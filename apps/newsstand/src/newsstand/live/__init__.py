@@ -1,0 +1,1 @@
+"""What browsers see as it happens."""

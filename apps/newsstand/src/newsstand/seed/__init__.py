@@ -1,0 +1,1 @@
+"""Believable data of our own invention: the same every time for the same seed."""

@@ -1,0 +1,1 @@
+"""Where the newsstand keeps its rows: one database, small repositories, serialised writes."""

@@ -1,0 +1,75 @@
+"""/health: whether the process is worth keeping, and whether it does its work."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from newsstand.desk import Desk
+from newsstand.web.dependencies import TheDesk
+
+__all__ = ["Live", "Ready", "router"]
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+
+class Live(BaseModel):
+    live: bool
+
+
+class Messaging(BaseModel):
+    """The backend in use and its condition."""
+
+    url: str
+    """Without its secrets."""
+    status: str
+    detail: str
+    subscribers: dict[str, str]
+
+
+class Ready(BaseModel):
+    ready: bool
+    status: str
+    """up, degraded or down."""
+    messaging: Messaging
+    database: str
+    watchers: int
+
+
+@router.get("/live")
+async def live(desk: TheDesk, response: Response) -> Live:
+    """503 when the process should be replaced."""
+    health = await desk.messaging.health()
+    if not health.live:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return Live(live=health.live)
+
+
+@router.get("/ready")
+async def ready(desk: TheDesk, response: Response) -> Ready:
+    """503 when requests should go elsewhere for now; the body says why."""
+    found = await _ready(desk)
+    if not found.ready:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return found
+
+
+async def _ready(desk: Desk) -> Ready:
+    health = await desk.messaging.health()
+    database = await desk.database_status()
+    is_ready = health.ready and database == "up" and not desk.stop.is_set
+    return Ready(
+        ready=is_ready,
+        status=health.status if is_ready else "down",
+        messaging=Messaging(
+            url=desk.messaging_url,
+            status=health.backend.status,
+            detail=health.backend.detail,
+            subscribers=health.subscribers,
+        ),
+        database=database,
+        watchers=desk.feed.watchers,
+    )

@@ -1,0 +1,83 @@
+"""/messenger: add, send, list, and watch who arrives."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request
+from starlette.responses import Response
+
+from newsstand.live.feed import Feed
+from newsstand.messengers.flow import NEWSTOPIC
+from newsstand.messengers.models import HiredMessenger, Identity, Messenger
+from newsstand.web.dependencies import TheDesk
+
+__all__ = ["Sent", "router"]
+
+# A client that takes nothing for so long is let go.
+SEND_TIMEOUT_S = 5.0
+# Watchers that lose us all at once come back spread over this time.
+RECONNECT_MS = (1_000, 4_000)
+
+router = APIRouter(prefix="/messenger", tags=["messenger"])
+
+
+class Sent(BaseModel):
+    """The backend has the message."""
+
+    message_id: str
+    topic: str
+
+
+@router.post("/add", status_code=HTTPStatus.CREATED)
+async def add(hired: HiredMessenger, desk: TheDesk) -> Messenger:
+    """Insert a messenger directly. 409: its id is taken; 422: there is no such vendor."""
+    messenger = await desk.messengers.add(hired)
+    await desk.flow.announce(messenger)
+    return messenger
+
+
+@router.post("/send", status_code=HTTPStatus.ACCEPTED)
+@router.post("/kafka/send", status_code=HTTPStatus.ACCEPTED, summary="Send (the older path)")
+async def send(hired: HiredMessenger, desk: TheDesk) -> Sent:
+    """Publish a messenger; it is inserted exactly once, soon. 503: try again later."""
+    await desk.messengers.check(hired)
+    return Sent(message_id=await desk.flow.send(hired), topic=NEWSTOPIC)
+
+
+@router.get("/list")
+async def newest(
+    desk: TheDesk,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    before: Annotated[Identity | None, Query()] = None,
+) -> list[Messenger]:
+    """The newest messengers first; ``before`` an id for the next page. X-Total-Count: all."""
+    response.headers["X-Total-Count"] = str(await desk.messengers.count())
+    return await desk.messengers.newest(limit=limit, before=before)
+
+
+@router.get("/sse/add", response_class=EventSourceResponse)
+async def watch(request: Request, desk: TheDesk) -> EventSourceResponse:
+    """Live: an event ``messenger`` for each that was added, from now on.
+
+    ``hello`` comes first; ``lagged`` (too slow, some were left out) or ``bye`` (the server stops)
+    last. Heartbeats are comments.
+    """
+    desk.feed.check_room()
+    return EventSourceResponse(
+        _events(desk.feed), ping=desk.settings.ping_s, send_timeout=SEND_TIMEOUT_S
+    )
+
+
+async def _events(feed: Feed) -> AsyncIterator[ServerSentEvent]:
+    retry_ms = random.randint(*RECONNECT_MS)  # noqa: S311 - spreads load, guards nothing
+    async for event in feed.watch():
+        retry = retry_ms if event.name == "hello" else None
+        yield ServerSentEvent(event.data, event=event.name, retry=retry)
