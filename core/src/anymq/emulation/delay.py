@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from anymq.message import Lane, Message
 from anymq.support.clock import Clock
+from anymq.support.delay_ladder import DelayLadder
 from anymq.topology import RESERVED_PREFIX, GroupSpec, TopicSpec, Topology
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
 
 BUCKETS_S = (1, 5, 30, 120, 600, 3600, 21600, 86400)
 """Chosen so that any delay up to a day takes a handful of moves."""
+LADDER = DelayLadder(BUCKETS_S)
 MOVER_GROUP = "mover"
 
 _HOP = "anymq-hop"
@@ -114,7 +116,7 @@ def leave(message: Message) -> Message:
 
 def _step(message: Message, now: float, *, hop: int) -> Message:
     rest = float(message.meta[_DUE]) - now
-    bucket = max((b for b in BUCKETS_S if b <= rest), default=BUCKETS_S[0])
+    bucket = LADDER.next_stay_s(rest) or BUCKETS_S[0]
     meta = {**message.meta, _ENTERED: repr(now), _HOP: str(hop)}
     # A backend that drops repeated ids must not take the second stay in a bucket for the first.
     return replace(
