@@ -38,6 +38,22 @@ async def test_calls_end_in_time_and_all_goes_on_afterwards(rig: Any) -> None:
     await ack(desk, await collect(desk, 2))
 
 
+async def test_a_connection_that_never_lasts_is_not_made_again_at_once(rig: Any) -> None:
+    """Each attempt waits longer, and the one that lasts is used."""
+    cable = await rig.cable()
+    broker = await rig.broker(host="127.0.0.1", port=cable.port)
+    await rig.declare(broker, "news", "desk")
+    begin = time.monotonic()
+
+    for _ in range(4):
+        cable.cut()
+        await rig.until("recovered")
+
+    assert time.monotonic() - begin >= 0.8 * (0.2 + 0.4 + 0.8)
+    (result,) = await broker.send([message()], timeout_s=CALL_S)
+    assert isinstance(result, Confirmed)
+
+
 async def test_a_close_is_bounded_and_leaves_nothing(rig: Any) -> None:
     """With subscriptions, unsettled deliveries, and publishes stuck in the socket."""
     before = asyncio.all_tasks()

@@ -15,6 +15,7 @@ from anymq.support.backoff import Backoff
 from anymq_rabbitmq.background import Background
 from anymq_rabbitmq.errors import text_of, translated
 from anymq_rabbitmq.options import RabbitMQOptions
+from anymq_rabbitmq.tolerance import tolerate
 from anymq_rabbitmq.transport import Line, make_line
 
 __all__ = ["Link", "LinkObserver"]
@@ -24,6 +25,8 @@ LinkObserver = Callable[["Link", bool, str], None]
 
 _HANDSHAKE_S = 1.0
 """A server that lives answers a close in milliseconds."""
+_STABLE_S = 5.0
+"""A connection that lived less is not made again at once: something ends it whenever it is made."""
 _FIRST_PAUSE_S = 0.2
 """Before the second attempt; a forced close heals at the first one."""
 
@@ -65,6 +68,7 @@ class Link:
 
     async def open(self) -> None:
         """Connect once, within the connect timeout. Raises what made it impossible."""
+        tolerate()
         line = await self._connect()
         await self._background.open()
         self._come_up(line)
@@ -130,11 +134,16 @@ class Link:
         return line
 
     async def _keep_up(self, line: Line) -> None:
+        loop = asyncio.get_running_loop()
+        backoff = Backoff(first_s=_FIRST_PAUSE_S, max_s=self._options.reconnect_max_s)
         # The flag too: a cancellation that meets a finished wait_for inside the client library is
         # swallowed there by Python 3.11.
         while not self._is_closed:
+            made_at = loop.time()
             await self._until_lost(line)
-            line = await self._connect_again()
+            if loop.time() - made_at > _STABLE_S:
+                backoff.reset()
+            line = await self._connect_again(backoff)
             self._come_up(line)
             self._observer(self, True, "")
 
@@ -151,17 +160,19 @@ class Link:
         self._observer(self, False, reason)
         await line.aclose(timeout_s=_HANDSHAKE_S)
 
-    async def _connect_again(self) -> Line:
-        longest_s = self._options.reconnect_max_s
-        backoff = Backoff(first_s=_FIRST_PAUSE_S, max_s=longest_s)
+    async def _connect_again(self, backoff: Backoff) -> Line:
         while True:
+            if backoff.attempts:
+                await asyncio.sleep(backoff.next_s())
+            else:
+                backoff.next_s()  # the first attempt follows at once
             self._check_open()
             try:
                 return await self._connect()
             except AnyMQError as error:
                 self.failure = error
-                is_hopeless = error.error_class == "fatal"
-            await asyncio.sleep(longest_s if is_hopeless else backoff.next_s())
+                if error.error_class == "fatal":
+                    await asyncio.sleep(self._options.reconnect_max_s)
 
     def _check_open(self) -> None:
         if self._is_closed:
