@@ -6,6 +6,7 @@ User headers keep their names. Everything else is ``anymq-*``, plus ``traceparen
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from anymq.message import Lane, Message
@@ -104,6 +105,7 @@ def _number(text: str | None, default: float | None) -> float | None:
     if text is None:
         return default
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return default
+    return number if math.isfinite(number) else default
