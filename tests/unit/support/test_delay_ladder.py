@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from anymq.support.delay_ladder import DelayLadder
 from hypothesis import given
 from hypothesis import strategies as st
+
+from anymq.support.delay_ladder import DelayLadder
 
 __all__: list[str] = []
 
