@@ -57,7 +57,7 @@ def _is_registered(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) 
     """Whether a decorator hands the function to what calls it: nobody imports it by its name."""
     for decorator in node.decorator_list:
         match decorator:
-            case ast.Call(func=ast.Name(id="check")):  # of the conformance kit
+            case ast.Call(func=ast.Name(id="check" | "also")):  # of the conformance kit
                 return True
             case ast.Call(func=ast.Attribute(value=ast.Name(id=owner))) if owner != "functools":
                 return not isinstance(node, ast.ClassDef)  # a route, a subscriber, a command

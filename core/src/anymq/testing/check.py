@@ -5,13 +5,22 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from anymq.testing.bench import Bench
 
-__all__ = ["Check", "CheckFailed", "CheckFunction", "Family", "all_checks", "check", "expect"]
+__all__ = [
+    "Check",
+    "CheckFailed",
+    "CheckFunction",
+    "Family",
+    "all_checks",
+    "also",
+    "check",
+    "expect",
+]
 
 Family = Literal["broker", "stream", "tasks"]
 CheckFunction = Callable[["Bench"], Awaitable[None]]
@@ -39,6 +48,8 @@ class Check:
     limit_s: float = LIMIT_S
     once: bool = False
     """Proves core rather than the backend: run it, whatever the backend."""
+    further: tuple[CheckFunction, ...] = ()
+    """What the id asserts besides, of the narrow interfaces; left out of a negative variant."""
 
     @property
     def group(self) -> str:
@@ -47,6 +58,7 @@ class Check:
 
 
 _collected: list[Check] = []
+_further: list[tuple[str, Family, CheckFunction]] = []
 
 
 def check(
@@ -72,12 +84,40 @@ def check(
     return register
 
 
+def also(check_id: str, *, family: Family = "broker") -> Callable[[CheckFunction], CheckFunction]:
+    """Register a further part of a check: the same rule, asked of the narrow interfaces.
+
+    The check's ``needs`` hold for it, its limit is for the parts together, and the first that
+    fails is the check's failure. A part of an id that has no check is an error at ``all_checks``.
+    """
+
+    def register(function: CheckFunction) -> CheckFunction:
+        _further.append((check_id, family, function))
+        return function
+
+    return register
+
+
 def all_checks() -> list[Check]:
     """Every check, in the order of the list; imports the modules of ``anymq.testing.checks``."""
     package = importlib.import_module("anymq.testing.checks")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")
-    return sorted(_collected, key=lambda c: (_ORDER.index(c.group), c.id, c.family))
+    known = {(c.id, c.family) for c in _collected}
+    orphans = sorted(
+        {check_id for check_id, family, _ in _further if (check_id, family) not in known}
+    )
+    if orphans:
+        raise ValueError(f"a part of {orphans[0]}, which is no check of that family")
+    return sorted(map(_whole, _collected), key=lambda c: (_ORDER.index(c.group), c.id, c.family))
+
+
+def _whole(one: Check) -> Check:
+    """The check with its further parts."""
+    parts = tuple(
+        f for check_id, family, f in _further if (check_id, family) == (one.id, one.family)
+    )
+    return replace(one, further=parts)
 
 
 _GROUPS = "CFG LIF DEL ACK RTY ORD GRP CON REC MSG BAT TIM TSK STR TXN HND OBS STS"

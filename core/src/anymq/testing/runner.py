@@ -14,7 +14,7 @@ from anymq.errors import ConfigError
 from anymq.plugins.registry import Registry
 from anymq.support.clock import SystemClock
 from anymq.testing.bench import Bench
-from anymq.testing.check import Check, CheckFailed, all_checks
+from anymq.testing.check import Check, CheckFailed, CheckFunction, all_checks
 from anymq.testing.harness import Harness
 from anymq.testing.leaks import check_footprint, footprint
 from anymq.testing.refusals import REFUSALS
@@ -72,7 +72,8 @@ class Runner:
         bench = Bench(self.harness, self.registry, self.capabilities, family=check.family)
         began = time.monotonic()
         before = await footprint(self.harness)
-        reason = await self._attempt(function(bench), check)
+        parts = (function,) if missing else (function, *check.further)
+        reason = await self._attempt(_each(parts, bench), check)
         left = await self._close(bench, before)
         return self._known(
             CheckResult(
@@ -125,6 +126,12 @@ class Runner:
             return replace(result, outcome="skipped", reason=f"known failure: {reason}")
         text = f"passes, although it is listed as a known failure ({reason}): take it off the list"
         return replace(result, outcome="failed", reason=text)
+
+
+async def _each(parts: Sequence[CheckFunction], bench: Bench) -> None:
+    """One part after the other; the first that fails ends it."""
+    for part in parts:
+        await part(bench)
 
 
 def choose(only: Collection[str] = (), *, families: Collection[str]) -> list[Check]:
