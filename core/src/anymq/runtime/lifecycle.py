@@ -44,7 +44,9 @@ class Lifecycle:
         self._stack = AsyncExitStack()
         self._connecting = TaskHost(self._connect_failed)
         self._failed: asyncio.Future[Exception] | None = None
+        self._starting: asyncio.Future[None] | None = None
         self._stopping: asyncio.Future[None] | None = None
+        self._given_up = asyncio.Event()
         parts.event_hooks.insert(0, self._watch)
 
     @property
@@ -82,6 +84,7 @@ class Lifecycle:
             raise InvalidState(f"the application is {self.state}: it cannot be started")
         self.state = "starting"
         self._failed = asyncio.get_running_loop().create_future()
+        self._starting = asyncio.get_running_loop().create_future()
         try:
             settings = self._parts.resolve_settings()
             self._parts.resolve_target()
@@ -93,7 +96,11 @@ class Lifecycle:
             await self._tear_down(0.0)
             self.state = "stopped"
             raise
-        self.state = "running"
+        else:
+            self.state = "running"
+        finally:
+            self._starting.set_result(None)
+            self._starting = None
 
     async def stop(self, grace_s: float | None) -> None:
         if self._stopping is not None:
@@ -114,6 +121,9 @@ class Lifecycle:
             self._stopping = None
 
     async def close(self, grace_s: float | None) -> None:
+        if self._starting is not None:
+            self._given_up.set()
+            await asyncio.shield(self._starting)
         if self._stopping is not None:
             await asyncio.shield(self._stopping)
         elif self.state == "running":
@@ -169,10 +179,19 @@ class Lifecycle:
                 await self._open(consume)
                 return
             except BackendUnavailable:
-                delay = backoff.next_s()
-                if loop.time() + delay > until:
+                rest = until - loop.time()
+                if rest <= 0:
                     raise
-            await asyncio.sleep(delay)
+            await self._pause(min(backoff.next_s(), rest))
+
+    async def _pause(self, delay_s: float) -> None:
+        """Wait until the next try. Raises ClosedError once the application is being closed."""
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._given_up.wait()
+        except TimeoutError:
+            return
+        raise ClosedError("this application was closed while it was starting")
 
     async def _open(self, consume: bool) -> None:
         # Imported at the first start: importing anymq stays cheap for those who only declare.
