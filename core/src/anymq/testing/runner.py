@@ -106,7 +106,10 @@ class Runner:
                 raise
             return "something in the check was cancelled, and nobody had asked for it"
         except Exception as error:  # noqa: BLE001 - a broken backend may raise anything
-            return f"{type(error).__name__}: {error} ({_where(error)})"
+            first = _first(error)
+            if isinstance(first, CheckFailed):
+                return str(first)
+            return f"{type(first).__name__}: {first} ({_where(first)})"
         return ""
 
     async def _close(self, bench: Bench, before: object) -> str:
@@ -145,6 +148,13 @@ def choose(only: Collection[str] = (), *, families: Collection[str]) -> list[Che
     if unknown:
         raise ConfigError(f"no check is called {unknown[0]!r}; see --help for the list")
     return [check for check in checks if check.id in wanted or check.group in wanted]
+
+
+def _first(error: BaseException) -> BaseException:
+    """The error itself, or the first one that a task group found."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _where(error: BaseException) -> str:
