@@ -73,6 +73,8 @@ class ClientConfig:
                 "fetch.queue.backoff.ms": 20,
                 "max.partition.fetch.bytes": partition_bytes,
                 "queued.max.messages.kbytes": _CONSUMER_BUFFER_KB,
+                # How long a member that does not poll can hold up a rebalance of its group.
+                "max.poll.interval.ms": max(60_000, 2 * _ms(self._options.session_timeout_s)),
             }
         )
 
@@ -99,6 +101,10 @@ class ClientConfig:
             "reconnect.backoff.ms": 100,
             "reconnect.backoff.max.ms": 1000,
             "security.protocol": self._security(),
+            # By when partitions that were added are used.
+            "topic.metadata.refresh.interval.ms": 30_000,
+            # By when a deleted topic is told as such; its default is half a minute.
+            "topic.metadata.propagation.max.ms": 5000,
             # A lost connection is told as an event; the library would log every try to restore it.
             "logger": _LOG,
             "log_level": _CRITICAL,

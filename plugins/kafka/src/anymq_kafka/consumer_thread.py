@@ -43,7 +43,8 @@ class ConsumerThread(ABC):
         bridge: ThreadBridge,
         on_end: Callable[[Exception | None], None],
     ) -> None:
-        self._properties = properties
+        self._properties = {**properties, "error_cb": self._note_callback}
+        self._callbacks: list[KafkaError] = []
         self._commands: SimpleQueue[Command] = SimpleQueue()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -150,10 +151,10 @@ class ConsumerThread(ABC):
             return
         self._flow(consumer)
         first = consumer.poll(_BUSY_POLL_S if self.is_busy() else _IDLE_POLL_S)
-        if first is None:
-            return
-        more = consumer.consume(min(room, _MAX_TAKE) - 1, 0) if room > 1 else []
-        self._sift([first, *more])
+        if first is not None:
+            more = consumer.consume(min(room, _MAX_TAKE) - 1, 0) if room > 1 else []
+            self._sift([first, *more])
+        self._judge_callbacks()
 
     def _rest(self, consumer: Consumer) -> None:
         """Take nothing; if it lasts, pause, so that polling for rebalances can go on."""
@@ -162,6 +163,7 @@ class ConsumerThread(ABC):
             self._full_since = now
         if self._is_paused:
             self._sift([stray] if (stray := consumer.poll(0)) is not None else [])
+            self._judge_callbacks()
         elif now - self._full_since > _PATIENCE_S:
             self._is_paused = True
             self.keep_paused(consumer, consumer.assignment())
@@ -180,14 +182,27 @@ class ConsumerThread(ABC):
             self.take(records)
         if len(records) < len(found):
             for message in found:
-                error = message.error()
-                if error is not None:
-                    self._note_error(error, message)
+                self._note_error(message)
 
-    def _note_error(self, error: KafkaError, message: Native) -> None:
+    def _note_error(self, message: Native) -> None:
+        error = message.error()
+        if error is None:
+            return
         if error.code() == KafkaError._PARTITION_EOF:
             self.note_end(message.topic() or "", message.partition() or 0, message.offset() or 0)
-        elif is_missing(error):
+        else:
+            self._judge(error)
+
+    def _note_callback(self, error: KafkaError) -> None:
+        """Some errors come this way alone: refused credentials, a topic that was deleted."""
+        self._callbacks.append(error)
+
+    def _judge_callbacks(self) -> None:
+        while self._callbacks:
+            self._judge(self._callbacks.pop())
+
+    def _judge(self, error: KafkaError) -> None:
+        if is_missing(error):
             self.note_missing()
         elif error.fatal() or _is_final(error):
             raise error_of(error, "consumer")

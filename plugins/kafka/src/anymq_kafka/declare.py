@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._topic import TopicDescription
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from anymq.errors import AnyMQError, BackendUnavailable, TopologyError
@@ -67,7 +68,7 @@ class TopicMaker:
         there = await self._directory.describe(wanted, timeout_s=timeout_s)
         missing = [plan for name, plan in wanted.items() if name not in there]
         await self._create(missing, timeout_s)
-        await self._served({plan.name for plan in missing}, timeout_s)
+        await self._served({plan.name: plan.partitions for plan in missing}, timeout_s)
         different = await self.differences(wanted.values(), timeout_s=timeout_s)
         if different:
             raise TopologyError("; ".join(different))
@@ -79,7 +80,7 @@ class TopicMaker:
             [NewPartitions(name, partitions)], request_timeout=timeout_s
         )
         await answer(futures[name], f"add partitions to {name!r}", timeout_s=timeout_s)
-        await self._served({name}, timeout_s)
+        await self._served({name: partitions}, timeout_s)
 
     async def _create(self, plans: Iterable[TopicPlan], timeout_s: float) -> None:
         topics = [
@@ -102,22 +103,21 @@ class TopicMaker:
                 if not _is_there_already(error):
                     raise
 
-    async def _served(self, names: set[str], timeout_s: float) -> None:
-        """Wait until every partition of new topics has a leader."""
+    async def _served(self, wanted: dict[str, int], timeout_s: float) -> None:
+        """Wait until topics have that many partitions, each with a leader."""
         try:
             async with asyncio.timeout(timeout_s):
-                while names:
-                    there = await self._directory.describe(names, timeout_s=timeout_s)
-                    names = {
-                        name
-                        for name in names
-                        if name not in there
-                        or any(p.leader is None for p in there[name].partitions)
-                    }
-                    if names:
+                while wanted:
+                    there = await self._directory.describe(wanted, timeout_s=timeout_s)
+                    wanted = {n: c for n, c in wanted.items() if _leaders(there.get(n)) < c}
+                    if wanted:
                         await asyncio.sleep(_PAUSE_S)
         except TimeoutError as error:
-            raise BackendUnavailable(f"topics {sorted(names)} have no leader yet") from error
+            raise BackendUnavailable(f"topics {sorted(wanted)} have no leaders yet") from error
+
+
+def _leaders(topic: TopicDescription | None) -> int:
+    return 0 if topic is None else sum(p.leader is not None for p in topic.partitions)
 
 
 async def start_group(

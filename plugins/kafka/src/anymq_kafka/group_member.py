@@ -32,7 +32,11 @@ _NO_END = 1 << 63
 
 
 class GroupMember(Member):
-    """Subscribes to a topic and its group's retry companion, with incremental rebalancing."""
+    """Subscribes to a topic; a partition comes with the same one of the retry companion.
+
+    The companion is not subscribed to: the assignor would balance both topics as one, and a new
+    member could get all of the retries and nothing else.
+    """
 
     def __init__(
         self,
@@ -42,12 +46,14 @@ class GroupMember(Member):
         bridge: ThreadBridge,
         prefetch: int,
         sink: MemberSink,
-        lanes: dict[str, Lane],
+        topic: str,
+        retry_topic: str,
         grace_s: float,
     ) -> None:
-        """``lanes``: the physical topics to read; ``grace_s``: on revocation, for settling."""
+        """Physical topics; ``grace_s``: on revocation, for settling."""
         super().__init__(properties, name=name, bridge=bridge, prefetch=prefetch, sink=sink)
-        self._lanes = lanes
+        self._topic = topic
+        self._lanes: dict[str, Lane] = {topic: "main", retry_topic: "retry"}
         self._grace_s = grace_s
         # Settled but not committed when it died, besides what was unsettled.
         self._window = 2 * prefetch
@@ -55,7 +61,7 @@ class GroupMember(Member):
 
     def begin(self, consumer: Consumer) -> None:
         consumer.subscribe(
-            list(self._lanes),
+            [self._topic],
             on_assign=self._assigned,
             on_revoke=self._revoked,
             on_lost=self._lost,
@@ -110,7 +116,11 @@ class GroupMember(Member):
         while self._commit_at(consumer, partitions, offsets) and time.monotonic() < until:
             time.sleep(_AGAIN_S)
 
-    def _assigned(self, consumer: Consumer, wanted: list[TopicPartition]) -> None:
+    def _both_lanes(self, told: list[TopicPartition]) -> list[TopicPartition]:
+        return [TopicPartition(topic, at.partition) for topic in self._lanes for at in told]
+
+    def _assigned(self, consumer: Consumer, told: list[TopicPartition]) -> None:
+        wanted = self._both_lanes(told)
         committed = self._committed(consumer, wanted)
         self.own([self._owned(consumer, at) for at in committed])
         consumer.incremental_assign(
@@ -152,7 +162,8 @@ class GroupMember(Member):
             found = None
         return _NO_END if found is None else found[1]
 
-    def _revoked(self, consumer: Consumer, wanted: list[TopicPartition]) -> None:
+    def _revoked(self, consumer: Consumer, told: list[TopicPartition]) -> None:
+        wanted = self._both_lanes(told)
         partitions = [p for at in wanted if (p := self.partitions.get((at.topic, at.partition)))]
         held = self._drain(consumer, partitions)
         self.disown(wanted)
@@ -165,7 +176,8 @@ class GroupMember(Member):
         self.forsake(partitions, "the partition went to another consumer before the commit")
         consumer.incremental_unassign(wanted)
 
-    def _lost(self, consumer: Consumer, wanted: list[TopicPartition]) -> None:
+    def _lost(self, consumer: Consumer, told: list[TopicPartition]) -> None:
+        wanted = self._both_lanes(told)
         partitions = self.disown(wanted)
         self.bridge.call(self.sink.leaving, partitions, None)
         self.forsake(partitions, None)

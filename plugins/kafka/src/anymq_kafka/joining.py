@@ -8,7 +8,6 @@ from uuid import uuid4
 
 from anymq.abc.broker import OnLost
 from anymq.errors import InvalidState, TopologyError
-from anymq.message import Lane
 from anymq.topology import Source
 from anymq_kafka.group_member import GroupMember
 from anymq_kafka.link import Link
@@ -44,12 +43,10 @@ class Joining:
         subscription = KafkaSubscription(
             topics, source.group, prefetch=prefetch, on_lost=on_lost, check=check
         )
-        # A member has its share, so that together they hold no more than was asked for.
-        share = max(prefetch // len(source.topics), 1)
         if source.group is None:
             members = [await self._private(topics, subscription, prefetch)]
         else:
-            members = await self._members(source.topics, source.group, subscription, share)
+            members = await self._members(source.topics, source.group, subscription, prefetch)
         subscription.begin(members)
         return subscription
 
@@ -83,10 +80,6 @@ class Joining:
     def _member(
         self, topic: str, group: str, subscription: KafkaSubscription, prefetch: int
     ) -> Member:
-        lanes: dict[str, Lane] = {
-            self._names.topic(topic): "main",
-            self._names.topic(topic, group): "retry",
-        }
         group_id = self._names.group(topic, group)
         return GroupMember(
             self._link.config.member(group_id, prefetch),
@@ -94,7 +87,8 @@ class Joining:
             bridge=self._clients.bridge,
             prefetch=prefetch,
             sink=subscription,
-            lanes=lanes,
+            topic=self._names.topic(topic),
+            retry_topic=self._names.topic(topic, group),
             grace_s=self._link.options.revoke_grace_s,
         )
 

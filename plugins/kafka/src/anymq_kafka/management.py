@@ -11,6 +11,7 @@ from anymq.errors import Busy, TopologyError
 from anymq_kafka.catalog import groups_in, topics_in
 from anymq_kafka.dead_letters import DeadLetters
 from anymq_kafka.group_admin import GroupAdmin
+from anymq_kafka.lag import waiting_for
 from anymq_kafka.link import Link
 from anymq_kafka.offsets import FIRST, LAST, Partition
 from anymq_kafka.operator_lease import OperatorLeases
@@ -78,7 +79,7 @@ class KafkaManagement(Management):
         group_id = self._names.group(topic, group)
         at = await self._read_by(topic, group)
         ends = await self._link.clients.offsets.ends(at, LAST, timeout_s=self._timeout_s)
-        waiting = await self._waiting(group_id, at)
+        waiting = await self._waiting(topic, group, len(at) // 2)
         await self._groups.require_empty(group_id)
         if not await self._link.clients.offsets.commit(group_id, ends, timeout_s=self._timeout_s):
             raise Busy(f"group {group!r} of topic {topic!r} has members: stop them first")
@@ -94,13 +95,11 @@ class KafkaManagement(Management):
         await self._groups.delete_topics(companions)
 
     async def _state(self, topic: str, group: str, partitions: int, members: int) -> GroupState:
-        at = self._partitions(self._names.topic(topic), partitions)
-        at += self._partitions(self._names.topic(topic, group), partitions)
         dead = await DeadLetters(self._link, topic, group).entries()
         return GroupState(
             topic=topic,
             name=group,
-            ready=await self._waiting(self._names.group(topic, group), at),
+            ready=await self._waiting(topic, group, partitions),
             in_flight=None,
             delayed=None,
             dead=len(dead),
@@ -108,12 +107,8 @@ class KafkaManagement(Management):
             idle_s=0.0 if members else None,
         )
 
-    async def _waiting(self, group_id: str, at: Sequence[Partition]) -> int:
-        offsets = self._link.clients.offsets
-        ends = await offsets.ends(at, LAST, timeout_s=self._timeout_s)
-        begins = await offsets.ends(at, FIRST, timeout_s=self._timeout_s)
-        there = await offsets.committed(group_id, timeout_s=self._timeout_s)
-        return sum(ends[one] - max(there.get(one, 0), begins[one]) for one in at)
+    async def _waiting(self, topic: str, group: str, partitions: int) -> int:
+        return await waiting_for(self._link, topic, group, partitions, timeout_s=self._timeout_s)
 
     async def _stored(self, at: Sequence[Partition]) -> dict[Partition, int]:
         offsets = self._link.clients.offsets

@@ -7,6 +7,7 @@ import asyncio
 from anymq.errors import TopologyError
 from anymq.topology import GroupSpec, TopicSpec, Topology, TopologyMode
 from anymq_kafka.declare import GroupPlan, TopicPlan, start_group
+from anymq_kafka.growing import grow_topics
 from anymq_kafka.link import Link
 from anymq_kafka.offsets import Partition
 from anymq_kafka.topic_config import topic_config
@@ -18,6 +19,7 @@ class TopologyKeeper:
     """Makes and checks topics, companions and groups."""
 
     def __init__(self, link: Link) -> None:
+        self._link = link
         self._clients = link.clients
         self._names = link.names
         self._record_bytes = link.config.record_bytes
@@ -33,6 +35,7 @@ class TopologyKeeper:
         if mode is TopologyMode.VERIFY:
             await self._verify(topology, plans, partitions, timeout_s)
             return
+        await grow_topics(self._link, topology.topics, timeout_s=timeout_s)
         await self._clients.topics.make(plans, timeout_s=timeout_s)
         async with asyncio.TaskGroup() as starting:
             for group in topology.groups:

@@ -1,0 +1,277 @@
+"""Groups on a real broker: where they begin, how far they commit, what comes again."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+
+from anymq.errors import TopologyError
+from anymq.outcome import ACK, SETTLED, STALE, Settlement
+from anymq.topology import TopologyMode
+from tests.unit.kafka.bench import CALL_S, JOIN_S, Bench
+
+pytestmark = pytest.mark.server("kafka")
+
+
+async def test_a_group_begins_at_its_declaration_and_misses_nothing(bench: Bench) -> None:
+    """What was sent before is not for it; what comes after is, though nobody listens."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news")
+    await bench.send(broker, bench.message("news", 1))
+    await bench.declare(broker, "news", "desk")
+    await bench.send(broker, bench.message("news", 2))
+
+    await bench.declare(broker, "news", "desk")  # as every later start does
+    await bench.send(broker, bench.message("news", 3))
+
+    async with bench.member(broker, "news", "desk") as desk:
+        seen = await bench.collect(desk, 2)
+        assert [delivery.id for delivery in seen] == ["news-2", "news-3"]
+        assert [delivery.redelivered for delivery in seen] == [False, False]
+
+
+async def test_declaring_a_group_with_members_changes_nothing(bench: Bench) -> None:
+    """The running member keeps its place and its partitions."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news", "desk")
+    async with bench.member(broker, "news", "desk") as desk:
+        await bench.send(broker, bench.message("news", 1))
+        (first,) = await bench.collect(desk, 1)
+
+        await bench.declare(broker, "news", "desk")
+
+        assert await bench.ack(desk, first) == [SETTLED]
+        await bench.send(broker, bench.message("news", 2))
+        assert [d.id for d in await bench.collect(desk, 1)] == ["news-2"]
+
+
+async def test_what_is_settled_behind_a_gap_does_not_come_again(bench: Bench) -> None:
+    """1 and 3 settled without 2: the next member gets 2 alone, told as redelivered, then 4."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news", "desk")
+    async with bench.member(broker, "news", "desk") as desk:
+        await bench.send(broker, *(bench.message("news", n) for n in (1, 2, 3)))
+        one, _two, three = await bench.collect(desk, 3)
+        assert await bench.ack(desk, three) == [SETTLED]
+        assert await bench.ack(desk, one) == [SETTLED]
+    await bench.send(broker, bench.message("news", 4))
+
+    async with bench.member(broker, "news", "desk") as desk:
+        again, new = await bench.collect(desk, 2)
+        assert (again.id, again.redelivered, again.delivery_count) == ("news-2", True, 2)
+        assert (new.id, new.redelivered, new.delivery_count) == ("news-4", False, 1)
+        assert await bench.ack(desk, again, new) == [SETTLED, SETTLED]
+
+    async with bench.member(broker, "news", "desk") as desk:
+        assert await desk.receive(max_messages=1, wait_s=2.0) == []
+
+
+async def test_deliveries_of_a_partition_that_went_away_are_stale(bench: Bench) -> None:
+    """A second member takes half; the first is told, and cannot settle what it lost."""
+    broker = await bench.broker(revoke_grace_s=0.1)
+    await bench.declare(broker, "news", "desk", partitions=2)
+    both = [bench.message("news", n, key=key) for n, key in enumerate(["a", "b", "c", "d", "e"])]
+    async with bench.member(broker, "news", "desk") as first:
+        await bench.send(broker, *both)
+        held = await bench.collect(first, 5)
+        assert {delivery.partition for delivery in held} == {0, 1}
+
+        async with bench.member(broker, "news", "desk") as second:
+            taken = await bench.collect(second, 1)
+            lost = list(bench.lost)
+            results = await bench.ack(first, *held)
+
+            assert len({d.partition for d in lost}) == 1
+            assert {d.partition for d in taken} == {d.partition for d in lost}
+            assert [result == STALE for result in results] == [d in lost for d in held]
+            assert [result == SETTLED for result in results] == [d not in lost for d in held]
+            rest = await bench.collect(second, len(lost) - 1) if len(lost) > 1 else []
+            assert all(delivery.redelivered for delivery in [*taken, *rest])
+
+
+async def test_a_delivery_is_settled_once(bench: Bench) -> None:
+    """The second settlement changes nothing and says so."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news", "desk")
+    async with bench.member(broker, "news", "desk") as desk:
+        await bench.send(broker, bench.message("news", 1))
+        (delivery,) = await bench.collect(desk, 1)
+
+        items = [Settlement(delivery, ACK), Settlement(delivery, ACK)]
+        results = await desk.settle(items, timeout_s=CALL_S)
+
+        assert list(results) == [SETTLED, STALE]
+        assert await bench.ack(desk, delivery) == [STALE]
+
+
+async def test_no_more_than_prefetch_is_out(bench: Bench) -> None:
+    """Settling makes room, however long that takes: the consumer pauses and goes on."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news", "desk")
+    await bench.send(broker, *(bench.message("news", n) for n in range(10)))
+    async with bench.member(broker, "news", "desk", prefetch=3) as desk:
+        out = await bench.collect(desk, 3)
+        assert await desk.receive(max_messages=10, wait_s=0.6) == []
+
+        await bench.ack(desk, *out)
+        more = await bench.collect(desk, 3)
+
+        assert [d.id for d in more] == ["news-3", "news-4", "news-5"]
+        assert await desk.receive(max_messages=10, wait_s=0.1) == []
+
+
+async def test_a_pause_holds_and_a_stop_ends_the_intake(bench: Bench) -> None:
+    """Both keep what is in flight settleable; stop wakes a receive that waits."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news", "desk")
+    async with bench.member(broker, "news", "desk") as desk:
+        await bench.send(broker, bench.message("news", 1))
+        (held,) = await bench.collect(desk, 1)
+        await desk.pause()
+        await bench.send(broker, bench.message("news", 2))
+        assert await desk.receive(max_messages=1, wait_s=0.5) == []
+        await desk.resume()
+        (second,) = await bench.collect(desk, 1)
+
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(desk.receive(max_messages=1, wait_s=JOIN_S))
+            await asyncio.sleep(0)
+            await desk.stop()
+
+        assert list(waiting.result()) == []
+        assert await bench.ack(desk, held, second) == [SETTLED, SETTLED]
+
+
+async def test_a_cancelled_receive_loses_nothing(bench: Bench) -> None:
+    """What arrives while nobody waits comes with the next call."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news", "desk")
+    async with bench.member(broker, "news", "desk") as desk:
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(desk.receive(max_messages=1, wait_s=JOIN_S))
+            await asyncio.sleep(0)
+            waiting.cancel()
+
+        await bench.send(broker, *(bench.message("news", n) for n in range(5)))
+
+        assert [d.id for d in await bench.collect(desk, 5)] == [f"news-{n}" for n in range(5)]
+
+
+async def test_an_anonymous_subscription_begins_now_and_leaves_nothing(bench: Bench) -> None:
+    """Each has its own copy of what is sent from now on; the cluster keeps no group."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news")
+    await bench.send(broker, bench.message("news", 1))
+    async with (
+        bench.member(broker, "news", None) as one,
+        bench.member(broker, "news", None) as other,
+    ):
+        await bench.send(broker, bench.message("news", 2))
+        for member in (one, other):
+            (delivery,) = await bench.collect(member, 1)
+            assert (delivery.id, delivery.group) == ("news-2", None)
+            assert await bench.ack(member, delivery) == [SETTLED]
+
+    groups = await asyncio.wrap_future(bench.admin.list_consumer_groups())
+    assert not [g for g in groups.valid if g.group_id.startswith("anymq.private.")]
+
+
+async def test_one_subscription_reads_several_topics(bench: Bench) -> None:
+    """Each topic has its own group on the cluster; together they keep to the prefetch."""
+    broker = await bench.broker()
+    for topic in ("news", "sport"):
+        await bench.declare(broker, topic, "desk")
+        await bench.send(broker, bench.message(topic, 1), bench.message(topic, 2))
+    from anymq.topology import Source
+
+    both = await broker.subscribe(
+        Source(("news", "sport"), "desk"), prefetch=3, on_lost=bench.lost.extend
+    )
+    held = await bench.collect(both, 3)
+    assert await both.receive(max_messages=3, wait_s=0.5) == []
+    assert await bench.ack(both, *held) == [SETTLED] * 3
+    (last,) = await bench.collect(both, 1)
+    assert {d.id for d in [*held, last]} == {"news-1", "news-2", "sport-1", "sport-2"}
+
+
+async def test_a_foreign_client_is_understood(bench: Bench) -> None:
+    """No headers at all: the id is the position, the key is the record's, the bytes are kept."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news", "desk")
+    topic = f"{bench.namespace}.news"
+    foreign = Producer({"bootstrap.servers": bench.bootstrap, "log_level": 0})
+    foreign.produce(topic, b"\xff\x00", key="k", headers={"plain": b"\xfe"})
+    foreign.produce(topic, None)
+    assert foreign.flush(CALL_S) == 0
+
+    async with bench.member(broker, "news", "desk") as desk:
+        first, tombstone = await bench.collect(desk, 2)
+
+    assert (first.id, first.body, first.key) == (f"{topic}:0:0", b"\xff\x00", "k")
+    assert first.headers == {"plain": "\N{REPLACEMENT CHARACTER}"}
+    assert (tombstone.id, tombstone.body, tombstone.key) == (f"{topic}:0:1", b"", None)
+
+
+async def test_a_foreign_client_reads_what_we_send(bench: Bench) -> None:
+    """The body untouched, the key native, the rest as headers."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news")
+    await bench.send(
+        broker, bench.message("news", 7, body=b"\x00raw", key="Zürich", headers={"Place": "東京"})
+    )
+    foreign = Consumer({"bootstrap.servers": bench.bootstrap, "group.id": "x", "log_level": 0})
+    try:
+        foreign.assign(_from_the_beginning(f"{bench.namespace}.news"))
+        record = await asyncio.to_thread(foreign.poll, CALL_S)
+    finally:
+        foreign.close()
+
+    assert record is not None
+    assert (record.value(), record.key()) == (b"\x00raw", "Zürich".encode())
+    headers = dict(record.headers() or ())
+    assert headers["Place"] == "東京".encode()
+    assert headers["anymq-id"] == b"news-7"
+    assert "anymq-key" not in headers
+
+
+async def test_joining_what_is_not_declared_is_refused(bench: Bench) -> None:
+    """A missing topic and a missing group are told apart from an empty one."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news", "desk")
+
+    for topic, group in (("nowhere", "desk"), ("news", "nobody"), ("nowhere", None)):
+        with pytest.raises(TopologyError):
+            async with bench.member(broker, topic, group):
+                pytest.fail("joined what does not exist")
+
+
+async def test_what_differs_from_its_declaration_is_told(bench: Bench) -> None:
+    """Verify names everything that is missing; manage refuses another number of partitions."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news", "desk")
+
+    await bench.declare(broker, "news", "desk", mode=TopologyMode.VERIFY)
+    with pytest.raises(TopologyError, match="archive"):
+        await bench.declare(broker, "news", "desk", "archive", mode=TopologyMode.VERIFY)
+    with pytest.raises(TopologyError, match="has 1 partitions, not 2"):
+        await bench.declare(broker, "news", "desk", partitions=2)
+
+
+async def test_a_topic_deleted_under_a_member_is_told(bench: Bench) -> None:
+    """Receive raises instead of waiting for what cannot come."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news", "desk")
+    async with bench.member(broker, "news", "desk") as desk:
+        await bench.send(broker, bench.message("news", 1))
+        await bench.collect(desk, 1)
+        for future in bench.admin.delete_topics(list(bench.topics())).values():
+            await asyncio.wrap_future(future)
+
+        with pytest.raises(TopologyError):
+            await bench.collect(desk, 1)
+
+
+def _from_the_beginning(topic: str) -> list[TopicPartition]:
+    return [TopicPartition(topic, 0, OFFSET_BEGINNING)]
