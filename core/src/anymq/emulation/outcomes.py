@@ -30,6 +30,13 @@ class Emulation:
         self._delays = delays
         self._clock = clock
 
+    def keeps_here(self, settlement: Settlement) -> bool:
+        """Whether it has to be carried out in this process: a copy needs a group's address, and an
+        anonymous subscription has none."""
+        return (
+            settlement.delivery.group is None and settlement.outcome.__class__ not in self._native
+        )
+
     def covers(self, batch: Sequence[Settlement]) -> bool:
         """Whether any settlement of the batch needs emulating."""
         if self._is_idle:

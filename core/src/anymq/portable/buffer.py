@@ -64,12 +64,16 @@ class Buffer:
     def drain(self) -> list[Delivery]:
         """Take out everything, in order."""
         everything = self.all()
+        heads = [*self.ready, *(delivery for delivery, _ in self._held.values())]
         for _, timer in self._held.values():
             timer.cancel()
         self._held.clear()
         self.ready.clear()
         for behind in self._behind.values():
             behind.clear()
+        for delivery in heads:
+            # Its key is free again; keys of running handlers stay taken until they have finished.
+            self._behind.pop(delivery.message.key or "", None)
         return everything
 
     def wake(self, count: int) -> None:

@@ -13,7 +13,7 @@ from anymq.capabilities import Capabilities
 from anymq.emulation.outcomes import Emulation
 from anymq.events import AppEvent, ConsumerStopped
 from anymq.message import Delivery
-from anymq.outcome import RELEASE, Outcome, Settlement, SettleResult
+from anymq.outcome import Outcome, Settlement, SettleResult
 from anymq.portable.batch import BatchRunner
 from anymq.portable.buffer import Buffer
 from anymq.portable.crash_guard import CrashGuard
@@ -115,7 +115,7 @@ class Consumer:
         )
         self._guard = CrashGuard(plan.max_deliveries, plan.source.group is not None)
         self._resolver = Resolver(
-            plan, self._buffer, self._settler, clock, self._host.tell, self._fatal
+            plan, self._buffer, self._settler, self._emulation, clock, self._host.tell, self._fatal
         )
         runner = SingleRunner if plan.batch is None else BatchRunner
         self._runner = runner(plan, self._resolver, self._buffer, self._host.tell)
@@ -280,7 +280,7 @@ class Consumer:
 
     def _give_back(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
-            self._settler.add(Settlement(delivery, RELEASE))
+            self._resolver.give_back(delivery)
 
     def _fatal(self, error: Exception) -> None:
         """End for good: leave the group, so that others get the work; tell, and stay down."""

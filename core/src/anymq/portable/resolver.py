@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from anymq.emulation.outcomes import Emulation
 from anymq.events import AppEvent, CrashLoop, HookFailed, MessageDropped, OrderGivenUp
 from anymq.message import Delivery, Message
 from anymq.outcome import ACK, RELEASE, Ack, DeadLetter, Outcome, Release, Retry, Settlement
@@ -40,6 +41,7 @@ class Resolver:
         plan: SubscriberPlan,
         buffer: Buffer,
         settler: Settler,
+        emulation: Emulation,
         clock: Clock,
         tell: Callable[[AppEvent], None],
         on_fatal: Callable[[Exception], None],
@@ -47,6 +49,7 @@ class Resolver:
         self._plan = plan
         self._buffer = buffer
         self._settler = settler
+        self._emulation = emulation
         self._clock = clock
         self._tell = tell
         self._on_fatal = on_fatal
@@ -60,8 +63,19 @@ class Resolver:
         self.end_scope(delivery)
         if self._struggles:
             self._struggles.pop(delivery.id, None)
-        self._settler.add(Settlement(delivery, outcome, message))
+        settlement = Settlement(delivery, outcome, message)
+        if self._emulation.keeps_here(settlement):
+            self._keep_here(settlement)
+            return
+        self._settler.add(settlement)
         self._buffer.finished(delivery)
+
+    def give_back(self, delivery: Delivery) -> None:
+        """Uncounted, at shutdown or a pause; an anonymous delivery that has no way back is done."""
+        settlement = Settlement(delivery, RELEASE)
+        if self._emulation.keeps_here(settlement):
+            settlement = Settlement(delivery, ACK)
+        self._settler.add(settlement)
 
     async def settled(self) -> None:
         """Wait until everything added so far is settled."""
@@ -184,6 +198,18 @@ class Resolver:
         self.end_scope(delivery)
         self._buffer.hold(self._next_attempt(delivery, decision.message), decision.delay_s)
         return True
+
+    def _keep_here(self, settlement: Settlement) -> None:
+        """An anonymous delivery on a backend that only acknowledges: it waits in this process."""
+        delivery, outcome = settlement.delivery, settlement.outcome
+        if isinstance(outcome, DeadLetter):
+            self._settler.add(Settlement(delivery, ACK))
+            self._tell(MessageDropped(delivery.topic, None, delivery.id, "exhausted"))
+            self._buffer.finished(delivery)
+            return
+        again = self._next_attempt(delivery, settlement.message or delivery.message)
+        delay_s = outcome.delay_s or 0.0 if isinstance(outcome, Retry) else 0.0
+        self._buffer.hold(again, delay_s)
 
     def _next_attempt(self, delivery: Delivery, message: Message) -> Delivery:
         return replace(

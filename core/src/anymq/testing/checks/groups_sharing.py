@@ -123,7 +123,7 @@ async def slow_group(bench: Bench) -> None:
 
 @check("GRP-11", "retry_is_private")
 async def retry_is_private(bench: Bench) -> None:
-    """Group a fails twice; group b and an anonymous one see one delivery."""
+    """Group a fails twice, an anonymous subscription once; nobody else sees their retries."""
     app = await bench.app()
     topic = app.topic(bench.topic())
     policy = RetryPolicy(max_attempts=5, first_delay_s=0.05, factor=1, jitter=0)
@@ -135,10 +135,18 @@ async def retry_is_private(bench: Bench) -> None:
     failing = bench.collect(app, topic, group="a", retry=policy, behaviour=twice)
     other = bench.collect(app, topic, group="b")
     private = bench.collect(app, topic)
+
+    async def once(value: Any, delivery: Delivery) -> None:
+        if delivery.attempt < 2:
+            raise LookupError("on purpose")
+
+    failing_too = bench.collect(app, topic, retry=policy, behaviour=once)
     await bench.started(app)
     await bench.publish(app, topic, "x")
     await bench.received(failing, 3)
+    await bench.received(failing_too, 2)
     await bench.quiet()
+    expect(len(failing_too.seen) == 2, f"failing anonymous: {len(failing_too.seen)} calls, not 2")
     expect(len(failing.seen) == 3, f"group a: {len(failing.seen)} calls, not 3")
     for name, collector in (("b", other), ("anonymous", private)):
         expect(len(collector.seen) == 1, f"group {name}: {len(collector.seen)} deliveries, not 1")
