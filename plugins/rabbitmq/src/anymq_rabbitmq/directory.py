@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiormq.channel import Channel
 from aiormq.exceptions import ChannelNotFoundEntity
+from pamqp.base import Frame
+from pamqp.commands import Queue
 
 from anymq_rabbitmq.errors import translated
 from anymq_rabbitmq.link import Link
@@ -42,11 +46,9 @@ class Directory:
         async with self._asking:
             with translated("looking at a queue"):
                 async with asyncio.timeout(self._timeout_s):
-                    channel = await self._open_channel()
-                    try:
-                        answer = await channel.queue_declare(queue, passive=True)
-                    except ChannelNotFoundEntity:
-                        return None
+                    answer = await self._answer(partial(_look_at, "queue", queue))
+        if not isinstance(answer, Queue.DeclareOk):
+            return None
         return answer.message_count or 0, answer.consumer_count or 0
 
     async def ask(self) -> None:
@@ -64,7 +66,7 @@ class Directory:
         if (kind, name) in self._known:
             return True
         async with self._asking:
-            with translated(f"looking for a {kind}"):
+            with translated(f"looking for {kind} {name!r}"):
                 async with asyncio.timeout(self._timeout_s):
                     exists = await self._ask(kind, name)
         if exists:
@@ -72,17 +74,26 @@ class Directory:
         return exists
 
     async def _ask(self, kind: str, name: str) -> bool:
+        return await self._answer(partial(_look_at, kind, name)) is not None
+
+    async def _answer(self, question: Callable[[Channel], Awaitable[Frame]]) -> Frame | None:
+        """The server's answer, or None for what does not exist."""
         channel = await self._open_channel()
+        self._channel = None  # a question that is cancelled or refused ends the channel
         try:
-            if kind == "exchange":
-                await channel.exchange_declare(name, passive=True)
-            else:
-                await channel.queue_declare(name, passive=True)
+            answer = await question(channel)
         except ChannelNotFoundEntity:
-            return False
-        return True
+            return None
+        self._channel = channel
+        return answer
 
     async def _open_channel(self) -> Channel:
         if self._channel is None or self._channel.is_closed:
             self._channel = await self._link.channel(timeout_s=self._timeout_s)
         return self._channel
+
+
+async def _look_at(kind: str, name: str, channel: Channel) -> Frame:
+    if kind == "exchange":
+        return await channel.exchange_declare(name, passive=True)
+    return await channel.queue_declare(name, passive=True)

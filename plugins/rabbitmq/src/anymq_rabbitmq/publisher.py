@@ -78,7 +78,8 @@ async def _until_answered(batch: Batch, channel: Channel | None) -> str:
     error = closing.exception()
     if isinstance(error, ChannelAccessRefused):
         _deny(batch, text_of(error))
-    return f"the channel was closed: {text_of(error) if error else 'no reason given'}"
+    reason = text_of(error) if isinstance(error, Exception) else "the server did not answer"
+    return f"the channel was closed: {reason}"
 
 
 def _deny(batch: Batch, text: str) -> None:
