@@ -29,10 +29,10 @@ class Storage:
     fails half-way because another one did; those of this process queue up before that.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         # Two, because a Database has one connection per task, and these two outlive every task.
-        self._reading = Database(url, timeout=BUSY_TIMEOUT_S)
-        self._writing = Database(url, timeout=BUSY_TIMEOUT_S)
+        self._reading = Database(url, timeout=busy_timeout_s)
+        self._writing = Database(url, timeout=busy_timeout_s)
         self._turn = asyncio.Lock()  # guards the writing connection's transaction
         self._stack = AsyncExitStack()
         self._reader: Rows | None = None

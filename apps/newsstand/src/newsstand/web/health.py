@@ -11,7 +11,7 @@ from starlette.responses import Response
 from newsstand.desk import Desk
 from newsstand.web.dependencies import TheDesk
 
-__all__ = ["Live", "Ready", "router"]
+__all__ = ["Live", "Messaging", "Ready", "router"]
 
 router = APIRouter(prefix="/health", tags=["health"])
 
