@@ -47,8 +47,10 @@ class BatchRunner:
             result = await self._batch.call(values, members)
             outcomes = _outcomes(result, len(members))
         except BatchFailed as error:
+            slot.check_cancelled(error)
             await self._some_failed(members, error)
         except Exception as error:  # noqa: BLE001 - a handler may raise anything; all members failed
+            slot.check_cancelled(error)
             for member in members:
                 await self._failed(member, error)
         else:

@@ -183,7 +183,7 @@ class Consumer:
 
     def unsettled(self) -> list[Delivery]:
         """Deliveries that are with us: buffered, running, or waiting to be settled by hand."""
-        return [*self._buffer.all(), *self._slots.running, *self._resolver.manual.values()]
+        return [*self._buffer.all(), *self._slots.unsettled, *self._resolver.manual.values()]
 
     def _begin(self, subscription: Subscription) -> None:
         self._subscribed_prefetch = self._prefetch()
@@ -270,6 +270,8 @@ class Consumer:
     def _aborted(self, deliveries: list[Delivery], reason: str) -> None:
         """A handler was cancelled: not a failure. Shutdown gives its message back uncounted."""
         for delivery in deliveries:
+            if delivery.is_ended:  # settled by hand, then cancelled in what it did besides
+                continue
             self._resolver.end_scope(delivery)
             if reason == "shutdown":
                 self._give_back([delivery])

@@ -45,6 +45,7 @@ class SingleRunner:
             await self._stray(delivery, stray)
             return
         except Exception as error:  # noqa: BLE001 - a handler may raise anything; that is its failure
+            slot.check_cancelled(error)
             again = await self._resolver.failed(delivery, error)
             if again is not None:
                 slot.deliveries[0] = again
@@ -59,16 +60,18 @@ class SingleRunner:
         """At most once: acknowledged before the handler starts, whatever it does then."""
         self._resolver.settle(delivery, ACK)
         await self._resolver.settled()
-        slot.deliveries.clear()
+        slot.is_settled = True
         try:
             await self._call(delivery)
         except Exception as error:  # noqa: BLE001 - at most once: told, never repeated
+            slot.check_cancelled(error)
             await self._resolver.run_hooks(delivery, error)
 
     async def _run_manual(self, slot: Slot, delivery: Delivery) -> None:
         try:
             await self._call(delivery)
         except Exception as error:  # noqa: BLE001 - a failure counts unless it was settled already
+            slot.check_cancelled(error)
             if delivery.is_ended:
                 await self._resolver.run_hooks(delivery, error)
                 return

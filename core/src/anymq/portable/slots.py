@@ -25,18 +25,25 @@ Spawn = Callable[[Coroutine[Any, Any, None], Context], "asyncio.Task[None]"]
 class Slot:
     """One running handler, or none."""
 
-    __slots__ = ("abort", "deliveries", "task")
+    __slots__ = ("abort", "deliveries", "is_settled", "task")
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None] | None = None
         self.deliveries: list[Delivery] = []
         self.abort: Abort | None = None
+        self.is_settled = False
+        """The deliveries are acknowledged already (ack="before"): there is nothing to give back."""
 
     def cancel(self, reason: Abort) -> None:
         """Cancel the handler that runs here, not the slot."""
         if self.deliveries and self.abort is None and self.task is not None:
             self.abort = reason
             self.task.cancel()
+
+    def check_cancelled(self, error: Exception) -> None:
+        """Raise CancelledError if the handler raised because it was cancelled, under any name."""
+        if self.abort is not None:
+            raise asyncio.CancelledError from error
 
 
 class Slots:
@@ -63,6 +70,11 @@ class Slots:
     def running(self) -> list[Delivery]:
         """Deliveries that handlers have at this moment."""
         return [delivery for slot in self._slots for delivery in slot.deliveries]
+
+    @property
+    def unsettled(self) -> list[Delivery]:
+        """Of these, the ones that have no outcome yet."""
+        return [d for slot in self._slots if not slot.is_settled for d in slot.deliveries]
 
     def resize(self, size: int) -> None:
         """Have so many slots from now on; those too many end once they are free."""
@@ -111,7 +123,10 @@ class Slots:
                 await run_one(slot, delivery)
             except asyncio.CancelledError:
                 self._aborted(slot)
+            if slot.abort is not None:
+                self._finished_anyway(slot)
             slot.deliveries.clear()
+            slot.is_settled = False
             if self._ended:
                 self._tell_ended()
             if copy_context() != before:
@@ -125,7 +140,7 @@ class Slots:
     def _aborted(self, slot: Slot) -> None:
         """Tell a handler that was cancelled on purpose from a slot that is; the latter goes on."""
         reason, slot.abort = slot.abort, None
-        deliveries = list(slot.deliveries)
+        deliveries = [] if slot.is_settled else list(slot.deliveries)
         task = slot.task
         if reason is None or task is None or task.uncancel() > 0:
             self._on_abort(deliveries, "shutdown")
@@ -133,6 +148,12 @@ class Slots:
             self._tell_ended()
             raise asyncio.CancelledError
         self._on_abort(deliveries, reason)
+
+    def _finished_anyway(self, slot: Slot) -> None:
+        """The handler was cancelled and returned all the same: its outcome counts."""
+        slot.abort = None
+        if slot.task is not None:
+            slot.task.uncancel()
 
     def _end(self, slot: Slot) -> None:
         """Leave; begin anew if still wanted (the handler had changed context variables)."""
