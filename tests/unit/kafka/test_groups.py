@@ -250,13 +250,13 @@ async def test_joining_what_is_not_declared_is_refused(bench: Bench) -> None:
 async def test_what_differs_from_its_declaration_is_told(bench: Bench) -> None:
     """Verify names everything that is missing; manage refuses another number of partitions."""
     broker = await bench.broker()
-    await bench.declare(broker, "news", "desk")
+    await bench.declare(broker, "news", "desk", partitions=2)
 
-    await bench.declare(broker, "news", "desk", mode=TopologyMode.VERIFY)
+    await bench.declare(broker, "news", "desk", partitions=2, mode=TopologyMode.VERIFY)
     with pytest.raises(TopologyError, match="archive"):
         await bench.declare(broker, "news", "desk", "archive", mode=TopologyMode.VERIFY)
-    with pytest.raises(TopologyError, match="has 1 partitions, not 2"):
-        await bench.declare(broker, "news", "desk", partitions=2)
+    with pytest.raises(TopologyError, match="has 2 partitions, not 1"):
+        await bench.declare(broker, "news", "desk")
 
 
 async def test_a_topic_deleted_under_a_member_is_told(bench: Bench) -> None:

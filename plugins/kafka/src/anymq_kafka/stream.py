@@ -162,8 +162,8 @@ class KafkaStream(Stream):
     def _plan(self, spec: StreamSpec) -> TopicPlan:
         if spec.max_records is not None:
             raise UnsupportedError(
-                f"stream {spec.name!r}: Kafka does not bound a log by the number of its records;"
-                " use max_bytes or max_age_s"
+                f"stream {spec.name!r}: Kafka keeps no max_records, it does not bound a log by the"
+                " number of its records; use max_bytes or max_age_s"
             )
         config = topic_config(
             self._link.config.record_bytes,
