@@ -80,13 +80,13 @@ def from_headers(
         content_type=get("anymq-content-type") or "application/json",
         headers=user,
         key=get("anymq-key"),
-        partition=int(_number(get("anymq-partition"), 0.0) or 0),
+        partition=_whole(get("anymq-partition"), 0, least=0, most=_MAX),
         group=get("anymq-group"),
         lane=lane,
         due_at=due_at,
         expires_at=_number(get("anymq-expires-at"), None),
-        priority=int(_number(get("anymq-priority"), 1.0) or 0),
-        attempt=int(_number(get("anymq-attempt"), 1.0) or 1),
+        priority=_whole(get("anymq-priority"), 1, least=0, most=2),
+        attempt=_whole(get("anymq-attempt"), 1, least=1, most=_MAX),
         correlation_id=get("anymq-correlation-id"),
         causation_id=get("anymq-causation-id"),
         reply_to=get("anymq-reply-to"),
@@ -99,6 +99,7 @@ _KNOWN = frozenset(
     + ["anymq-id", "anymq-timestamp", "anymq-content-type", "anymq-attempt"]
     + ["anymq-priority", "anymq-partition", "anymq-expires-at"]
 )
+_MAX = 2**31 - 1
 
 
 def _number(text: str | None, default: float | None) -> float | None:
@@ -109,3 +110,9 @@ def _number(text: str | None, default: float | None) -> float | None:
     except ValueError:
         return default
     return number if math.isfinite(number) else default
+
+
+def _whole(text: str | None, default: int, *, least: int, most: int) -> int:
+    """A whole number within its bounds: a stranger may write what core could not count with."""
+    number = _number(text, None)
+    return default if number is None else int(min(max(number, least), most))
