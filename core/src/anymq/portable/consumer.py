@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from typing import Any, Protocol
 
@@ -189,19 +189,21 @@ class Consumer:
         self._subscribed_prefetch = self._prefetch()
         self._started, self._paused = True, False
         self._tasks = [
-            self._host.spawn(self._supervised(self._settler.run())),
-            self._host.spawn(self._supervised(self._intake.run())),
+            self._host.spawn(self._supervised(self._settler.run)),
+            self._host.spawn(self._supervised(self._intake.run)),
         ]
         lease_s = self._capabilities.lease_s
         if lease_s is not None:
             keeper = LeaseKeeper(subscription, lease_s, self.unsettled, self._lost)
-            self._tasks.append(self._host.spawn(self._supervised(keeper.run(self._host.clock))))
+            self._tasks.append(
+                self._host.spawn(self._supervised(lambda: keeper.run(self._host.clock)))
+            )
         self._slots.resize(self._concurrency)
 
-    async def _supervised(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _supervised(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """A consumer with a dead part is dead, and says so: never a zombie."""
         try:
-            await work
+            await work()
         except Exception as error:  # noqa: BLE001 - whatever the plugin raised, it ends the consumer
             if self._started:
                 self._fatal(error)
