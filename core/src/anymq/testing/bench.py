@@ -45,6 +45,8 @@ class Bench:
         self.family = family
         self.run_id = new_id()[-12:]
         self.sent = 0
+        self.records = 0
+        """How many records were read from streams."""
         self.collectors: list[Collector] = []
         self.events: list[Any] = []
         """Every event of every application of this bench."""
@@ -182,8 +184,8 @@ class Bench:
 
     @property
     def seen(self) -> int:
-        """How many handler calls there were."""
-        return sum(len(collector.seen) for collector in self.collectors)
+        """How many handler calls there were, and how many records were read."""
+        return self.records + sum(len(collector.seen) for collector in self.collectors)
 
     # -- the narrow interface ----------------------------------------------------------------
 
