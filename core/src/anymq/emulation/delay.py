@@ -37,9 +37,10 @@ _TO = "anymq-to-topic"
 _TO_GROUP = "anymq-to-group"
 _TO_LANE = "anymq-to-lane"
 _TO_ID = "anymq-to-id"
+_TO_PARTITION = "anymq-to-partition"
 _DUE = "anymq-due-at"
 _ENTERED = "anymq-entered-at"
-_OWN = (_HOP, _TO, _TO_GROUP, _TO_LANE, _TO_ID, _DUE, _ENTERED)
+_OWN = (_HOP, _TO, _TO_GROUP, _TO_LANE, _TO_ID, _TO_PARTITION, _DUE, _ENTERED)
 
 
 def ladder_topic(bucket_s: int) -> str:
@@ -77,6 +78,8 @@ def enter(message: Message, due_at: float, now: float) -> Message:
     meta[_TO_LANE] = message.lane
     meta[_TO_ID] = message.id
     meta[_DUE] = repr(due_at)
+    if message.partition:
+        meta[_TO_PARTITION] = str(message.partition)
     if message.group is not None:
         meta[_TO_GROUP] = message.group
     return _step(replace(message, group=None, lane="main", due_at=None, meta=meta), now, hop=1)
@@ -109,6 +112,7 @@ def leave(message: Message) -> Message:
         topic=message.meta.get(_TO, message.topic),
         id=message.meta.get(_TO_ID, message.id),
         group=message.meta.get(_TO_GROUP),
+        partition=int(message.meta.get(_TO_PARTITION, "0")),
         lane=lane,
         meta=meta,
     )
