@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from anymq.errors import ConfigError, classify
 
@@ -45,6 +45,11 @@ class RetryPolicy:
             f"at least first_delay_s ({self.first_delay_s})",
             self.max_delay_s,
         )
+        kinds: Any = self.on  # what is typed can still be passed wrongly
+        are_errors = isinstance(kinds, tuple) and all(
+            isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds
+        )
+        _require(are_errors, "on", "a tuple of exception classes", self.on)
         known = ("dead_letter", "stop", "drop")
         _require(self.on_exhausted in known, "on_exhausted", f"one of {known}", self.on_exhausted)
 
