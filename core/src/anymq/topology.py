@@ -145,12 +145,16 @@ def matches(pattern: str, topic: str) -> bool:
 
 
 def _match_segments(pattern: list[str], segments: list[str]) -> bool:
-    if not pattern:
-        return not segments
-    head, *rest = pattern
-    if head == "#":
-        return any(_match_segments(rest, segments[i:]) for i in range(len(segments) + 1))
-    return bool(segments) and head in ("*", segments[0]) and _match_segments(rest, segments[1:])
+    # How many segments the pattern so far may have covered: no backtracking, whatever the pattern.
+    covered = {0}
+    for part in pattern:
+        if not covered:
+            return False
+        if part == "#":
+            covered = set(range(min(covered), len(segments) + 1))
+        else:
+            covered = {i + 1 for i in covered if i < len(segments) and part in ("*", segments[i])}
+    return len(segments) in covered
 
 
 def confusable(names: Iterable[str]) -> tuple[str, str] | None:
