@@ -195,9 +195,8 @@ class Consumer:
         lease_s = self._capabilities.lease_s
         if lease_s is not None:
             keeper = LeaseKeeper(subscription, lease_s, self.unsettled, self._lost)
-            self._tasks.append(
-                self._host.spawn(self._supervised(lambda: keeper.run(self._host.clock)))
-            )
+            keep = self._supervised(lambda: keeper.run(self._host.clock))
+            self._tasks.append(self._host.spawn(keep))
         self._slots.resize(self._concurrency)
 
     async def _supervised(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -266,14 +265,18 @@ class Consumer:
         gone += self._resolver.forget_manual(lost)
         self._intake.release(len(gone))
         self._slots.cancel(list(lost), "lost")
+        self._end_alone(gone)
+
+    def _end_alone(self, gone: Sequence[Delivery]) -> None:
+        """If the lone delivery is among these, others may come again."""
         if any(self._guard.ends_with(delivery) for delivery in gone):
             self._intake.open_gate("alone")
 
     def _aborted(self, deliveries: list[Delivery], reason: str) -> None:
         """A handler was cancelled: not a failure. Shutdown gives its message back uncounted."""
         for delivery in deliveries:
-            if delivery.is_ended:  # settled by hand, then cancelled in what it did besides
-                continue
+            if delivery.is_ended:
+                continue  # settled by hand, then cancelled in what it did besides
             self._resolver.end_scope(delivery)
             if reason == "shutdown":
                 self._give_back([delivery])
@@ -281,6 +284,7 @@ class Consumer:
                 self._resolver.forget_manual([delivery])
                 self._intake.release(1)
                 self._buffer.finished(delivery)
+                self._end_alone([delivery])
 
     def _give_back(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
