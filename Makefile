@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := .tools/bin/uv
 COVERAGE_MIN ?= 0
+URL ?= memory://
 ARGS ?=
 
 export PYTHON
@@ -60,8 +61,8 @@ format: setup ## format the code and mend what can be mended
 bench: setup ## measure ours against the raw clients (holds the machine-wide lock)
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
-conform: setup ## run the conformance kit: make conform ARGS=redis://localhost
-	@exec $(BIN)/anymq conform $(ARGS)
+conform: setup ## run the conformance kit; on another backend: make conform URL=redis://localhost
+	@exec $(BIN)/anymq conform --url $(URL) $(ARGS)
 
 services-up: setup ## install and start the servers the tests need: ARGS="redis kafka" for some
 	@$(BIN)/python tools/services up $(ARGS)
