@@ -73,16 +73,26 @@ class Publisher:
     async def publish_many(
         self, messages: Sequence[Message], timeout_s: float, *, atomic: bool = False
     ) -> list[SendResult]:
-        """Send all; one result each, in order. With ``atomic`` all are stored or none."""
+        """Send all; one result each, in order. With ``atomic`` all are stored or none.
+
+        What finds no room in the window in time is Rejected("full"), and hides nothing else.
+        """
         if self._closed:
             raise ClosedError("this application is closed: nothing can be published")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         batches = []
-        size = len(messages) if atomic else self._max_batch
-        for begin in range(0, len(messages), size or 1):
-            while self._outstanding >= self._window:
-                await self._wait_for_room(deadline - loop.time())
+        size = self._max_batch
+        if atomic and len(messages) > size:
+            return [_too_many(len(messages), size)] * len(messages)
+        refused: list[SendResult] = []
+        for begin in range(0, len(messages), size):
+            try:
+                while self._outstanding >= self._window:
+                    await self._wait_for_room(deadline - loop.time())
+            except (BufferFull, ClosedError) as error:
+                refused = [Rejected("full", str(error))] * (len(messages) - begin)
+                break
             part = messages[begin : begin + size]
             batch = SendBatch(list(part), deadline, atomic=atomic, whole=loop.create_future())
             self._enqueue(batch, len(part))
@@ -91,7 +101,7 @@ class Publisher:
         for batch in batches:
             if batch.whole is not None:
                 results += await batch.whole
-        return results
+        return results + refused
 
     async def send_now(self, messages: Sequence[Message], timeout_s: float) -> list[SendResult]:
         """Send private copies beside the window: settling must not wait for publishers, nor end
@@ -126,18 +136,21 @@ class Publisher:
         batch = self._open
         if batch is None or len(batch.messages) >= self._max_batch:
             batch = self._open = SendBatch([], entry.deadline, atomic=False, entries=[])
-            self._queue.append(batch)
-            if len(self._queue) == 1:
-                asyncio.get_running_loop().call_soon(self._start)
+            self._wait_for_turn(batch)
         batch.add(entry)
         self._outstanding += 1
 
     def _enqueue(self, batch: SendBatch, size: int) -> None:
         self._open = None
-        self._queue.append(batch)
         self._outstanding += size
+        self._wait_for_turn(batch)
+
+    def _wait_for_turn(self, batch: SendBatch) -> None:
+        self._queue.append(batch)
         if len(self._queue) == 1:
             asyncio.get_running_loop().call_soon(self._start)
+        elif self._sends >= SENDS:
+            batch.expire_later(self._expire)
 
     def _start(self) -> None:
         """Begin as many sends as may overlap; the rest begins when one ends."""
@@ -146,14 +159,23 @@ class Publisher:
             if batch is self._open:
                 self._open = None
             self._sends += 1
-            self._spawn(self._send(batch))
-        if self._queue:
-            self._queue[0].expire_later(self._expire)
+            work = self._send(batch)
+            try:
+                self._spawn(work)
+            except RuntimeError:  # whoever runs our sends has ended
+                work.close()
+                self._sends -= 1
+                batch.refuse(Rejected("full", "the application was closed before it was sent"))
+                self._leave(len(batch.messages))
+        for batch in reversed(self._queue):
+            if batch.is_watched:
+                break
+            batch.expire_later(self._expire)
 
     async def _send(self, batch: SendBatch) -> None:
         taken = len(batch.messages)
         try:
-            batch.drop_cancelled()
+            batch.begin()
             if batch.messages:
                 await repeat_until_known(batch, self._broker, self._clock)
         finally:
@@ -163,24 +185,28 @@ class Publisher:
             self._start()
 
     def _expire(self) -> None:
-        """Batches that could not even begin in time: certainly not stored."""
+        """Publishes that could not even begin in time: certainly not stored."""
         now = asyncio.get_running_loop().time()
-        while self._queue and self._queue[0].deadline <= now:
-            batch = self._queue.popleft()
-            if batch is self._open:
-                self._open = None
-            batch.refuse(Rejected("full", "the backend took nothing before the time was up"))
-            self._leave(len(batch.messages))
-        if self._queue:
-            self._queue[0].expire_later(self._expire)
+        late = Rejected("full", "the backend took nothing before the time was up")
+        for batch in [batch for batch in self._queue if batch.deadline <= now]:
+            size = len(batch.messages)
+            gone = batch.refuse_late(now, late)
+            if gone < size:
+                batch.expire_later(self._expire)
+            else:
+                self._queue.remove(batch)
+                if batch is self._open:
+                    self._open = None
+            self._leave(gone)
 
     def _leave(self, size: int) -> None:
         self._outstanding -= size
-        while self._room and self._outstanding < self._window:
+        room = self._window - self._outstanding
+        while self._room and room > 0:
             waiter = self._room.popleft()
             if not waiter.done():
                 waiter.set_result(None)
-                break
+                room -= 1
         if not self._outstanding and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
@@ -192,11 +218,20 @@ class Publisher:
             raise BufferFull(full)
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._room.append(waiter)
+        has_room = False
         try:
             async with asyncio.timeout(timeout_s):
                 await waiter
+            has_room = True
         except TimeoutError:
             raise BufferFull(f"{full}, and none left within {timeout_s:.3g} s") from None
+        finally:
+            if not has_room:
+                self._leave(0)  # who was woken for nothing passes its room on
+
+
+def _too_many(size: int, max_batch: int) -> Rejected:
+    return Rejected("too_large", f"{size} messages are no atomic batch here: at most {max_batch}")
 
 
 def error_of(result: SendResult, message: Message) -> Exception:
