@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from anymq.abc import (
     BackendContext,
@@ -45,25 +45,35 @@ class MemoryStream(Stream):
         return capabilities_of(self._options)
 
     async def health(self) -> Health:
+        if self._closed:
+            return Health("down", "closed")
         try:
             self._space.check_up()
         except AnyMQError as error:
             return Health("down", str(error))
-        return Health("down" if self._closed else "up")
+        return Health("up", f"memory://{self._space.name}")
 
     async def declare(
         self, streams: Sequence[StreamSpec], *, mode: TopologyMode, timeout_s: float
     ) -> None:
+        self._check_open()
+        if mode is TopologyMode.ASSUME:
+            return
         with self._space.lock:
             for spec in streams:
                 if mode is TopologyMode.MANAGE:
                     self._space.streams.setdefault(spec.name, Log(spec))
-                elif mode is TopologyMode.VERIFY:
-                    self._log(spec.name)
+                log = self._log(spec.name)
+                if log.spec.partitions != spec.partitions:
+                    raise TopologyError(
+                        f"stream {spec.name!r} has {log.spec.partitions} partition(s), not"
+                        f" {spec.partitions}"
+                    )
+                if mode is TopologyMode.MANAGE:
+                    log.spec = spec
 
     async def append(self, records: Sequence[Message], *, timeout_s: float) -> Sequence[SendResult]:
-        if self._closed:
-            raise ClosedError("this stream is closed")
+        self._check_open()
         now = self._clock.time()
         results: list[SendResult] = []
         with self._space.lock:
@@ -77,33 +87,43 @@ class MemoryStream(Stream):
         return results
 
     async def ends(self, stream: str) -> str:
+        self._check_open()
         with self._space.lock:
             return self._log(stream).end()
 
     async def reader(
         self, stream: str, start: Start, *, follow: bool, prefetch: int
     ) -> StreamReader:
+        self._check_open()
         with self._space.lock:
             log = self._log(stream)
-            end = None if follow else log.next_offset
-            reader = MemoryReader(self._space, log, log.offset_of(start), end, self._clock)
+            reader = MemoryReader(
+                self._space,
+                log,
+                log.offset_of(start),
+                end=None if follow else log.next_offset,
+                clock=self._clock,
+                on_close=self._readers.remove,
+            )
         self._readers.append(reader)
         return reader
 
     async def commit(self, stream: str, group: str, position: str) -> None:
+        self._check_open()
         with self._space.lock:
-            self._log(stream)
+            offset = self._log(stream).offset_at(position)
             key = (stream, group)
-            if int(position) > int(self._space.committed.get(key, "-1")):
+            if offset > int(self._space.committed.get(key, "-1")):
                 self._space.committed[key] = position
 
     async def committed(self, stream: str, group: str) -> str | None:
+        self._check_open()
         with self._space.lock:
             return self._space.committed.get((stream, group))
 
     async def aclose(self, *, timeout_s: float) -> None:
         self._closed = True
-        for reader in self._readers:
+        for reader in tuple(self._readers):
             await reader.aclose(timeout_s=timeout_s)
 
     def _log(self, name: str) -> Log:
@@ -112,48 +132,67 @@ class MemoryStream(Stream):
             raise TopologyError(f"stream {name!r} does not exist on memory://{self._space.name}")
         return found
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("this stream is closed")
+
 
 class MemoryReader(StreamReader):
     """Reads one log from an offset, to a fixed end or on and on."""
 
-    def __init__(self, space: Space, log: Log, offset: int, end: int | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        space: Space,
+        log: Log,
+        offset: int,
+        *,
+        end: int | None,
+        clock: Clock,
+        on_close: Callable[[MemoryReader], None],
+    ) -> None:
         self._space = space
         self._log = log
         self._offset = offset
         self._end = end
         self._clock = clock
+        self._on_close = on_close
         self._closed = False
 
     async def receive(self, *, max_records: int, wait_s: float) -> Sequence[Record]:
         deadline = self._clock.monotonic() + wait_s
-        while not self.is_at_end:
+        while True:
             if self._closed:
                 raise ClosedError("this reader is closed")
-            with self._space.lock:
-                limit = max_records
-                if self._end is not None:
-                    limit = min(limit, self._end - self._offset)
-                records = self._log.read(self._offset, limit)
-                waiter = Waiter()
-                if not records:
-                    self._space.stream_waiters.append(waiter)
-            if records:
-                self._offset = int(records[-1].position) + 1
-                return records
             rest = deadline - self._clock.monotonic()
-            if rest <= 0:
-                return []
+            with self._space.lock:
+                records = self._take(max_records)
+                if records or self.is_at_end or rest <= 0:
+                    return records
+                waiter = Waiter()
+                self._space.stream_waiters.append(waiter)
             await self._woken(waiter, rest)
-        return []
 
     @property
     def is_at_end(self) -> bool:
         return self._end is not None and self._offset >= self._end
 
     async def aclose(self, *, timeout_s: float) -> None:
+        if self._closed:
+            return
         self._closed = True
+        self._on_close(self)
         with self._space.lock:
             self._space.wake_readers()
+
+    def _take(self, max_records: int) -> Sequence[Record]:
+        """The next records, and what retention removed passed over. The lock is held."""
+        self._offset = max(self._offset, self._log.first_offset)
+        limit = max_records
+        if self._end is not None:
+            limit = max(0, min(limit, self._end - self._offset))
+        records = self._log.read(self._offset, limit)
+        self._offset += len(records)
+        return records
 
     async def _woken(self, waiter: Waiter, rest_s: float) -> None:
         timer = self._clock.call_later(rest_s, waiter.wake)
@@ -161,3 +200,6 @@ class MemoryReader(StreamReader):
             await waiter.future
         finally:
             timer.cancel()
+            with self._space.lock:
+                if waiter in self._space.stream_waiters:
+                    self._space.stream_waiters.remove(waiter)
