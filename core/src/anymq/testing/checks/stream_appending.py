@@ -11,6 +11,7 @@ from anymq.abc.stream import EARLIEST, After
 from anymq.errors import TopologyError, UnsupportedError
 from anymq.message import Message
 from anymq.outcome import Confirmed, Rejected, SendResult
+from anymq.support.partitioner import partition_of
 from anymq.testing.bench import Bench
 from anymq.testing.check import check, expect
 from anymq.testing.stream_probe import Log, ids, opened, refused, same, within
@@ -152,31 +153,63 @@ async def order(bench: Bench) -> None:
 
 @check("ORD-05", "null_key_spreads", family="stream")
 async def partitions(bench: Bench) -> None:
-    """Records reach all partitions that they name, in order in each; none is lost, and a position
-    covers all partitions. A backend without partitions refuses them by name."""
+    """Records without a key reach all partitions, those with one their own; order holds in each,
+    none is lost, and a position covers all. A backend without partitions refuses them by name."""
     try:
         async with opened(bench, partitions=3) as log:
             await _check_partitions(log, 3)
+            await _check_declared(log, 3)
     except UnsupportedError as error:
         expect("partition" in str(error), f"the refusal does not name partitions: {error}")
         async with opened(bench, partitions=1) as log:
             await _check_partitions(log, 1)
 
 
+async def _check_declared(log: Log, count: int) -> None:
+    """Declaring again, from two connections at once, changes nothing; another number of
+    partitions is refused by manage and by verify."""
+    before = ids(await log.read())
+    limit_s = log.bench.limit(10)
+    async with log.bench.stream() as other, asyncio.TaskGroup() as group:
+        for stream in (log.stream, other):
+            spec = StreamSpec(log.name, partitions=count)
+            declaring = stream.declare([spec], mode=TopologyMode.MANAGE, timeout_s=limit_s)
+            group.create_task(within(log.bench, declaring, "declaring again", 12))
+    for mode in (TopologyMode.MANAGE, TopologyMode.VERIFY):
+        spec = StreamSpec(log.name, partitions=count + 1)
+        declaring = log.stream.declare([spec], mode=mode, timeout_s=limit_s)
+        error = await refused(log.bench, declaring, TopologyError, f"{mode} of another partition")
+        expect(log.name in str(error), f"the error does not name the stream: {error}")
+    expect(ids(await log.read()) == before, "declaring again changed the stream")
+
+
 async def _check_partitions(log: Log, count: int) -> None:
-    numbers = range(120)
-    sent = [log.messages(1, first=n, partition=n % count)[0] for n in numbers]
-    await log.append(sent[:60])
-    await log.append(sent[60:])
+    bare = [log.messages(1, first=n, partition=n % count)[0] for n in range(90)]
+    keys = [f"key-{n % 10}" for n in range(90)]
+    keyed = [log.messages(1, key=key, partition=partition_of(key, count))[0] for key in keys]
+    sent = [message for pair in zip(bare, keyed, strict=True) for message in pair]
+    await log.append(sent[:100])
+    await log.append(sent[100:])
     got = await log.read()
-    expect({r.partition for r in got} == set(range(count)), "not all partitions were reached")
+    expect(sorted(ids(got)) == sorted(m.id for m in sent), f"{len(got)} of {len(sent)} records")
+    reached = {record.partition for record in got if record.message.key is None}
+    expect(reached == set(range(count)), f"records without a key reached partitions {reached}")
+    places = {message.id: number for number, message in enumerate(sent)}
     for partition in range(count):
-        part = [record for record in got if record.partition == partition]
-        same(sent[partition::count], part)
-    for cut in (0, 41, 100):
-        rest = await log.read(After(got[cut].position))
+        part = [places[record.message.id] for record in got if record.partition == partition]
+        expect(part == sorted(part), f"the order within partition {partition} changed")
+    astray = [
+        r for r in got if r.message.key and r.partition != sent[places[r.message.id]].partition
+    ]
+    expect(not astray, f"{len(astray)} records are not in their key's partition")
+    await _check_positions(log, got)
+
+
+async def _check_positions(log: Log, got: Sequence[Record]) -> None:
+    """After each position come just the records that its reader had not returned yet."""
+    for cut in (0, 41, 100, len(got) - 1):
+        found = ids(await log.read(After(got[cut].position)))
         wanted = set(ids(got[cut + 1 :]))
-        found = ids(rest)
         expect(set(found) == wanted, f"after record {cut} came {len(found)} of {len(wanted)}")
         expect(len(found) == len(wanted), f"after record {cut} some came twice")
     end = await log.stream.ends(log.name)

@@ -24,7 +24,7 @@ WEIRD = {
     "empty": "",
     "nul": "a\x00b",
     "json": '{"a": [1, 2]}',
-    "x" * 200: "y" * 4000,
+    "x" * 100: "y" * 4000,
 }
 FIELDS_OF_DRIVERS = (
     *("id", "key", "body", "data", "value", "payload", "topic", "partition", "offset", "position"),
