@@ -24,7 +24,7 @@ from newsstand.storage.vendors import VendorRows
 __all__ = ["Desk", "build_desk"]
 
 # Messaging has its own limits; this one is for when they do not hold.
-CLOSE_S = 30.0
+CLOSE_S = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ def build_desk(settings: NewsstandSettings) -> Desk:
     stop.on_set(feed.end)
     backend = load_messaging_settings(url=settings.messaging_url)
     messaging = build_messaging(backend, registry=MessengerRegistry(storage), feed=feed)
+    stop.on_hurry(messaging.force)
     return Desk(
         settings=settings,
         stop=stop,

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import cast
 
 from hypercorn.asyncio import serve
@@ -17,34 +18,40 @@ from hypercorn.utils import LifespanFailureError
 from newsstand.desk import Desk
 from newsstand.web.application import NewsstandApi
 
-__all__ = ["STOPPED", "STOPPED_HARD", "run_server"]
+__all__ = ["STOPPED", "STOPPED_HARD", "Status", "run_server"]
 
 STOPPED, STOPPED_HARD = 0, 1
 
-# Requests that still run may end within this time,
+# How long Hypercorn waits for connections; ours end sooner by themselves.
 GRACE_S = 3.0
-# and everything must have within this one: before Python 3.12.1 Hypercorn waits GRACE_S for open
-# connections, from then on for ever.
-LIMIT_S = 10.0
+# The last resort, longer than anything that closes in order may take.
+LIMIT_S = 60.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(slots=True)
+class Status:
+    """How it ended, as far as signals say."""
+
+    code: int = STOPPED
 
 
 async def run_server(app: NewsstandApi, listening: socket.socket) -> int:
     """Serve until SIGINT or SIGTERM; the exit status.
 
     The first signal sets the desk's stop: live feeds say goodbye in the same turn of the loop in
-    which the server begins to shut down, and hold nothing up. A second one ends everything at once.
-    Raises what opening the desk raises.
+    which the server begins to shut down, and hold nothing up. A second one gives what still runs
+    no more time. Raises what opening the desk raises.
     """
     try:
         async with asyncio.TaskGroup() as group:
             server = group.create_task(_serve(app, listening))
-            with _signals(app.desk, server):
+            with _signals(app.desk, server) as status:
                 await asyncio.wait((server,))
     except ExceptionGroup as failures:
         # One task, one error: the group around it tells nobody anything.
         raise failures.exceptions[0] from None
-    return STOPPED_HARD if server.cancelled() else STOPPED
+    return STOPPED_HARD if server.cancelled() else status.code
 
 
 async def _serve(app: NewsstandApi, listening: socket.socket) -> None:
@@ -72,13 +79,14 @@ def _config(listening: socket.socket) -> Config:
 
 
 @contextmanager
-def _signals(desk: Desk, server: asyncio.Task[None]) -> Iterator[None]:
+def _signals(desk: Desk, server: asyncio.Task[None]) -> Iterator[Status]:
     loop = asyncio.get_running_loop()
+    status = Status()
 
     def heard() -> None:
         if desk.stop.is_set:
-            desk.messaging.force()
-            server.cancel()
+            status.code = STOPPED_HARD
+            desk.stop.hurry()
             return
         loop.call_later(LIMIT_S, server.cancel)
         desk.stop.set()
@@ -86,7 +94,7 @@ def _signals(desk: Desk, server: asyncio.Task[None]) -> Iterator[None]:
     for number in _SIGNALS:
         loop.add_signal_handler(number, heard)
     try:
-        yield
+        yield status
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from newsstand.desk import Desk
 from newsstand.web import health, messengers, vendors
 from newsstand.web.body_limit import BodyLimit
+from newsstand.web.drain import Drain
 from newsstand.web.host_check import HostCheck
 from newsstand.web.page import install_page
 from newsstand.web.problems import install_problems
@@ -31,7 +32,8 @@ class NewsstandApi(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         settings = self.desk.settings
         inner = BodyLimit(super().build_middleware_stack(), max_bytes=settings.max_body_bytes)
-        return SecurityHeaders(HostCheck(inner, hosts=LOCAL_NAMES))
+        drained = Drain(inner, stop=self.desk.stop)
+        return SecurityHeaders(HostCheck(drained, hosts=LOCAL_NAMES))
 
 
 def create_application(desk: Desk, *, on_started: Callable[[], None] | None = None) -> NewsstandApi:

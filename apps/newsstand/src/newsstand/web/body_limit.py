@@ -5,15 +5,16 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from newsstand.web.problems import problem
 
 __all__ = ["BodyLimit"]
 
-
-class _TooLarge(Exception):
-    """Raised where the application reads, caught where it was called."""
+_TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+# What was not read cannot be skipped either: this connection is of no further use.
+_CLOSE = {"Connection": "close"}
 
 
 class BodyLimit:
@@ -22,6 +23,7 @@ class BodyLimit:
     def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._detail = f"at most {max_bytes} bytes"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,35 +36,20 @@ class BodyLimit:
             return
         declared = headers.get("content-length", "0")
         if not declared.isascii() or not declared.isdigit() or int(declared) > self._max_bytes:
-            await self._refuse(scope, receive, send)
+            await problem(_TOO_LARGE, self._detail, headers=_CLOSE)(scope, receive, send)
             return
-        await self._counted(scope, receive, send)
+        await self._app(scope, self._counting(receive), send)
 
-    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _counting(self, receive: Receive) -> Receive:
+        """Raises HTTPException where the application reads; it answers that as any other."""
         read_bytes = 0
-        is_started = False
 
         async def receive_counted() -> Message:
             nonlocal read_bytes
             message = await receive()
             read_bytes += len(message.get("body", b""))
             if read_bytes > self._max_bytes:
-                raise _TooLarge
+                raise HTTPException(_TOO_LARGE, self._detail, _CLOSE)
             return message
 
-        async def send_watched(message: Message) -> None:
-            nonlocal is_started
-            is_started = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive_counted, send_watched)
-        except _TooLarge:
-            if is_started:
-                raise
-            await self._refuse(scope, receive, send)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        detail = f"at most {self._max_bytes} bytes"
-        await problem(status, detail, headers={"Connection": "close"})(scope, receive, send)
+        return receive_counted
