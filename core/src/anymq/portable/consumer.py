@@ -120,7 +120,11 @@ class Consumer:
         runner = SingleRunner if plan.batch is None else BatchRunner
         self._runner = runner(plan, self._resolver, self._buffer, self._host.tell)
         self._intake = Intake(
-            self._subscription, prefetch=prefetch, accept=self._accept, refuse=self._give_back
+            self._subscription,
+            prefetch=prefetch,
+            accept=self._accept,
+            refuse=self._give_back,
+            clock=clock,
         )
         self._slots = Slots(
             self._buffer, self._runner.run, spawn=self._host.spawn, on_abort=self._aborted

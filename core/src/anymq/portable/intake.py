@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from time import monotonic
 
 from anymq.abc import Subscription
 from anymq.message import Delivery
 from anymq.support.backoff import Backoff
+from anymq.support.clock import Clock
 
 __all__ = ["Intake"]
 
@@ -27,10 +27,12 @@ class Intake:
         prefetch: int,
         accept: Callable[[Sequence[Delivery]], None],
         refuse: Callable[[Sequence[Delivery]], None],
+        clock: Clock,
     ) -> None:
         self._subscription = subscription
         self._accept = accept
         self._refuse = refuse
+        self._clock = clock
         self.prefetch = prefetch
         self.held = 0
         self._gates: set[str] = set()
@@ -44,22 +46,22 @@ class Intake:
 
     async def run(self) -> None:
         """Receive until stopped. Raises what the plugin raises: core decides what that means."""
-        backoff = Backoff(first_s=0.01, max_s=1.0)
+        clock, backoff = self._clock, Backoff(first_s=0.01, max_s=1.0)
         while not self._stopped:
             room = self.prefetch - self.held
             if room <= 0 or self._gates:
                 await self._wait()
                 continue
-            began = monotonic()
+            began = clock.monotonic()
             fresh = await self._subscription.receive(max_messages=room, wait_s=WAIT_S)
             if fresh:
                 self.held += len(fresh)
                 backoff.reset()
                 take = self._refuse if self.is_stopped else self._accept
                 take(fresh)
-            elif monotonic() - began < EMPTY_TOO_SOON_S:
+            elif clock.monotonic() - began < EMPTY_TOO_SOON_S:
                 # A plugin that returns empty at once must not make us spin.
-                await asyncio.sleep(backoff.next_s())
+                await clock.sleep(backoff.next_s())
 
     def release(self, count: int) -> None:
         """So many deliveries are settled or gone: there is room again."""
