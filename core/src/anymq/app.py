@@ -20,6 +20,9 @@ from anymq.runtime.parts import AppParts
 from anymq.support.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
     from anymq.abc import Management
     from anymq.capabilities import Capabilities
     from anymq.codecs.codec import Codec
@@ -41,7 +44,8 @@ class App(Registrar):
     """One application on the backend that its configuration names.
 
     ``App()`` reads anymq.toml and ``ANYMQ_*``; ``App("redis://localhost")`` says the backend
-    outright. Nothing is imported, opened or connected before ``start``.
+    outright. Nothing is imported, opened or connected before ``start``. Traces and metrics go to
+    the OpenTelemetry providers given here, else to the global ones, else nowhere.
     """
 
     def __init__(
@@ -58,6 +62,8 @@ class App(Registrar):
         publish_timeout_s: float = 10.0,
         publish_window: int = 10_000,
         on_full: OnFull = "wait",
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
     ) -> None:
         super().__init__()
         self.name = name
@@ -71,6 +77,8 @@ class App(Registrar):
             clock=clock or SystemClock(),
             publish_window=publish_window,
             on_full=on_full,
+            tracer_provider=tracer_provider,
+            meter_provider=meter_provider,
         )
         self._publish_timeout_s = publish_timeout_s
         self._error_hooks: list[ErrorHook] = []

@@ -52,6 +52,22 @@ class Meters:
             self._processing.record(perf_counter() - began, attributes)
 
     @contextmanager
+    def batch(self, deliveries: list[Delivery]) -> Iterator[None]:
+        """Measure one call of a batch handler: every member counts, the call has one duration."""
+        attributes = self._attributes(deliveries[0].topic, "process")
+        if deliveries[0].group is not None:
+            attributes["messaging.consumer.group.name"] = deliveries[0].group
+        count, began = len(deliveries), perf_counter()
+        try:
+            yield
+        except Exception as error:
+            attributes["error.type"] = type(error).__qualname__
+            raise
+        finally:
+            self._consumed.add(count, attributes)
+            self._processing.record(perf_counter() - began, attributes)
+
+    @contextmanager
     def sending(self, topic: str, count: int) -> Iterator[None]:
         """Measure one publish of so many messages."""
         attributes = self._attributes(topic, "publish")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.propagate import extract
 
 from anymq.message import Delivery
@@ -23,7 +24,7 @@ class Tracing:
         self._system = system
 
     async def __call__(self, delivery: Delivery, call_next: Call) -> Outcome:
-        parent = extract(delivery.message.meta)
+        parent = extract(delivery.message.meta, Context())
         attributes: dict[str, str | int] = {
             "messaging.system": self._system,
             "messaging.destination.name": delivery.topic,
@@ -50,6 +51,34 @@ class Tracing:
             if not isinstance(outcome, Ack):
                 span.set_attribute("anymq.outcome", type(outcome).__name__)
             return outcome
+
+    @contextmanager
+    def batch(self, deliveries: list[Delivery]) -> Iterator[None]:
+        """The span of one call of a batch handler, with a link to the span of every publish."""
+        first = deliveries[0]
+        attributes: dict[str, str | int] = {
+            "messaging.system": self._system,
+            "messaging.destination.name": first.topic,
+            "messaging.operation.name": "process",
+            "messaging.operation.type": "process",
+            "messaging.batch.message_count": len(deliveries),
+        }
+        if first.group is not None:
+            attributes["messaging.consumer.group.name"] = first.group
+        origins = (trace.get_current_span(extract(d.message.meta, Context())) for d in deliveries)
+        contexts = [span.get_span_context() for span in origins]
+        with self._tracer.start_as_current_span(
+            f"process {first.topic}",
+            context=Context(),
+            kind=trace.SpanKind.CONSUMER,
+            attributes=attributes,
+            links=[trace.Link(context) for context in contexts if context.is_valid],
+        ) as span:
+            try:
+                yield
+            except Exception as error:
+                span.set_attribute("error.type", type(error).__qualname__)
+                raise
 
     @contextmanager
     def sending(self, topic: str, count: int) -> Iterator[None]:

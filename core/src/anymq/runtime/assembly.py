@@ -97,7 +97,9 @@ async def assemble(
         registry=parts.resolve_registry(),
     )
     await engine.declare(topology_for(app, engine))
-    telemetry = Telemetry.current(engine.target.descriptor.name)
+    telemetry = Telemetry.current(
+        engine.target.descriptor.name, parts.tracer_provider, parts.meter_provider
+    )
     codec, envelope = parts.resolve_codec(), parts.make_envelope(app.name)
     topics = {spec.name: spec for spec in topology_for(app, engine).topics}
     builder = MessageBuilder(
@@ -164,6 +166,7 @@ async def _start(
         error_hooks=tuple(error_hooks),
         publish=publish,
         reply=reply,
+        around_batch=telemetry.around_batch,
         settle_by_hand=engine.settle_by_hand,
         executor=engine.executor,
         settings=parts.resolve_settings(),

@@ -14,6 +14,9 @@ from anymq.portable.publisher import OnFull
 from anymq.support.clock import Clock
 
 if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
     from anymq.codecs.codec import Codec
     from anymq.codecs.envelope import Envelope
     from anymq.config import RoleTarget, Settings
@@ -36,6 +39,8 @@ class AppParts:
     clock: Clock
     publish_window: int
     on_full: OnFull
+    tracer_provider: TracerProvider | None = None
+    meter_provider: MeterProvider | None = None
     event_hooks: list[Callable[[AppEvent], object]] = field(default_factory=list)
     health_checks: dict[str, Callable[[], Any]] = field(default_factory=dict)
 

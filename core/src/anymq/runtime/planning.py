@@ -20,6 +20,7 @@ from anymq.pipeline.handler import Reply, compile_call, make_invoke
 from anymq.pipeline.scope import DeliveryScope
 from anymq.portable.plan import BatchPlan, ErrorHook, SubscriberPlan
 from anymq.retry import RetryPolicy
+from anymq.telemetry import AroundBatch, measured_batch
 from anymq.topology import Source
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class PlanParts:
     settle_by_hand: Callable[[str, Delivery, Outcome], None]
     executor: Callable[[SubscriberSpec], Executor]
     settings: Settings
+    around_batch: tuple[AroundBatch, ...] = ()
 
 
 def check_overrides(settings: Settings, specs: list[SubscriberSpec]) -> None:
@@ -88,7 +90,9 @@ def make_plan(spec: SubscriberSpec, parts: PlanParts) -> SubscriberPlan:
     )
     batch = None
     if spec.batch_size is not None:
-        batch = BatchPlan(spec.batch_size, spec.batch_wait_s, decode, invoke)
+        batch = BatchPlan(
+            spec.batch_size, spec.batch_wait_s, decode, measured_batch(invoke, parts.around_batch)
+        )
     concurrency = (override and override.concurrency) or spec.concurrency
     prefetch = (override and override.prefetch) or spec.prefetch
     if batch is not None and prefetch is None:
