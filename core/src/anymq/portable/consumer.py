@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from contextvars import Context
-from typing import Any, Protocol
+from typing import Any
 
 from anymq.abc import Subscription
-from anymq.abc.broker import OnLost
 from anymq.capabilities import Capabilities
 from anymq.emulation.outcomes import Emulation
-from anymq.events import AppEvent, ConsumerStopped
+from anymq.events import ConsumerStopped
 from anymq.message import Delivery
 from anymq.outcome import Outcome, Settlement, SettleResult
 from anymq.portable.batch import BatchRunner
 from anymq.portable.buffer import Buffer
 from anymq.portable.crash_guard import CrashGuard
+from anymq.portable.host import ConsumerHost, Subscribe
 from anymq.portable.intake import Intake
 from anymq.portable.plan import SubscriberPlan, default_prefetch
 from anymq.portable.resolver import Resolver
@@ -24,37 +23,15 @@ from anymq.portable.send_batch import REPEATED
 from anymq.portable.settler import SendMany, Settler
 from anymq.portable.single import SingleRunner
 from anymq.portable.slots import Slots
-from anymq.support.clock import Clock
 from anymq.support.lease_keeper import LeaseKeeper
 from anymq.support.limits import within
-from anymq.topology import Source
 
-__all__ = ["Consumer", "ConsumerHost", "Subscribe"]
+__all__ = ["Consumer"]
 
 FATAL_GRACE_S = 5.0
 """How long other handlers of a consumer may go on once it ends for good."""
 CLOSE_S = 5.0
 """How long handlers may take to end after they were cancelled."""
-
-
-class ConsumerHost(Protocol):
-    """What a consumer needs of its App."""
-
-    clock: Clock
-
-    def spawn(
-        self, work: Coroutine[Any, Any, None], context: Context | None = None, /
-    ) -> asyncio.Task[None]: ...
-
-    def tell(self, event: AppEvent, /) -> None: ...
-
-
-class Subscribe(Protocol):
-    """Joins a group: the Broker's own ``subscribe``, or core's over several levels."""
-
-    async def __call__(
-        self, source: Source, /, *, prefetch: int, on_lost: OnLost
-    ) -> Subscription: ...
 
 
 class Consumer:
