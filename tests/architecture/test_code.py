@@ -43,6 +43,7 @@ CAUGHT = [
 ALLOWED = [
     (code.every_task_has_a_group, "async with asyncio.TaskGroup() as g: g.create_task(f())"),
     (code.every_task_has_a_group, "class A:\n g: TaskGroup\n def f(self): self.g.create_task(h())"),
+    (code.every_task_has_a_group, "async with running() as (x, group): group.create_task(f())"),
     (code.every_task_has_a_group, "def f(g: asyncio.TaskGroup | None): g.create_task(h())"),
     (
         code.no_cancellation_is_swallowed,
