@@ -121,10 +121,10 @@ class Slots:
             slot.deliveries.append(delivery)
             try:
                 await run_one(slot, delivery)
+                if slot.abort is not None:
+                    await self._finished_anyway(slot)
             except asyncio.CancelledError:
                 self._aborted(slot)
-            if slot.abort is not None:
-                self._finished_anyway(slot)
             slot.deliveries.clear()
             slot.is_settled = False
             if self._ended:
@@ -149,8 +149,11 @@ class Slots:
             raise asyncio.CancelledError
         self._on_abort(deliveries, reason)
 
-    def _finished_anyway(self, slot: Slot) -> None:
+    async def _finished_anyway(self, slot: Slot) -> None:
         """The handler was cancelled and returned all the same: its outcome counts."""
+        slot.deliveries.clear()
+        # A handler that had itself cancelled and then awaited nothing has not met it yet.
+        await asyncio.sleep(0)
         slot.abort = None
         if slot.task is not None:
             slot.task.uncancel()
