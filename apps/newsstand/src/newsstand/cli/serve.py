@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from socket import socket
 from typing import Annotated
@@ -43,6 +44,9 @@ def serve(
     finally:
         listening.close()
     typer.echo("newsstand: stopped" if status == STOPPED else "newsstand: stopped hard", err=True)
+    # Everything is closed. Looking through all that was imported for cycles would take longer than
+    # the whole shutdown, and the process ends anyway.
+    gc.freeze()
     raise typer.Exit(status)
 
 
