@@ -18,7 +18,7 @@ STEP_S = 0.1
 def lock_path() -> Path:
     """Return the file that is locked: one for the whole machine, unless the environment says."""
     default = Path(tempfile.gettempdir()) / "anymq-exclusive.lock"
-    return Path(os.environ.get("ANYMQ_EXCLUSIVE_LOCK", default))
+    return Path(os.environ.get("ANYMQ_TEST_EXCLUSIVE_LOCK", default))
 
 
 @contextmanager

@@ -45,7 +45,7 @@ asyncio_default_fixture_loop_scope = function
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project whose Redis cannot be had."""
-    monkeypatch.setenv("ANYMQ_EXCLUSIVE_LOCK", str(pytester.path / "lock"))
+    monkeypatch.setenv("ANYMQ_TEST_EXCLUSIVE_LOCK", str(pytester.path / "lock"))
     pytester.makeini(SETTINGS)
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(PROJECT)
