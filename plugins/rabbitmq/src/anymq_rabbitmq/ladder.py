@@ -15,7 +15,15 @@ from aiormq.channel import Channel
 
 from anymq.outcome import Rejected
 
-__all__ = ["LADDER_END", "MAX_DELAY_S", "bind_destination", "declare_ladder", "first_step", "rung"]
+__all__ = [
+    "LADDER_END",
+    "MAX_DELAY_S",
+    "bind_destination",
+    "bind_exchange",
+    "declare_ladder",
+    "first_step",
+    "rung",
+]
 
 _LEVELS = 25
 MAX_DELAY_S = 2**_LEVELS - 1
