@@ -63,6 +63,11 @@ class KafkaBroker(Broker):
     def management(self) -> Management:
         return KafkaManagement(self._link)
 
+    def abandon(self) -> None:
+        """Vanish as a killed process does; ``aclose`` afterwards only waits for threads."""
+        for subscription in self._subscriptions:
+            subscription.abandon()
+
     async def aclose(self, *, timeout_s: float) -> None:
         async with asyncio.TaskGroup() as closing:
             for subscription in self._subscriptions:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
 from anymq.capabilities import Capabilities, Durability
 from anymq.errors import AccessDenied
+from anymq_kafka.admin import Admin
 from anymq_kafka.capabilities import capabilities_of
 from anymq_kafka.directory import answer
 from anymq_kafka.options import KafkaOptions
@@ -22,10 +22,12 @@ _TOLD = (
 )
 
 
-async def look_at(admin: AdminClient, options: KafkaOptions, *, timeout_s: float) -> Capabilities:
+async def look_at(admin: Admin, options: KafkaOptions, *, timeout_s: float) -> Capabilities:
     """Ask the cluster what it is. Raises BackendUnavailable, AccessDenied."""
     cluster = await answer(
-        admin.describe_cluster(request_timeout=timeout_s), "describe cluster", timeout_s=timeout_s
+        admin.api.describe_cluster(request_timeout=timeout_s),
+        "describe cluster",
+        timeout_s=timeout_s,
     )
     nodes = list(cluster.nodes)
     config = await _config_of(admin, str(nodes[0].id), timeout_s) if nodes else {}
@@ -42,10 +44,10 @@ async def look_at(admin: AdminClient, options: KafkaOptions, *, timeout_s: float
     )
 
 
-async def _config_of(admin: AdminClient, node: str, timeout_s: float) -> dict[str, str]:
+async def _config_of(admin: Admin, node: str, timeout_s: float) -> dict[str, str]:
     """Settings that matter; none where we may not ask."""
     resource = ConfigResource(ResourceType.BROKER, node)
-    futures = admin.describe_configs([resource], request_timeout=timeout_s)
+    futures = admin.api.describe_configs([resource], request_timeout=timeout_s)
     try:
         found = await answer(futures[resource], "describe broker", timeout_s=timeout_s)
     except AccessDenied:

@@ -50,6 +50,7 @@ class ConsumerThread(ABC):
         self._stopping = threading.Event()
         self._full_since: float | None = None
         self._is_paused = False
+        self._is_abandoned = False
         self._thread = OwnedThread(self._run, name=name, bridge=bridge, on_end=on_end)
         self.bridge = bridge
 
@@ -67,6 +68,12 @@ class ConsumerThread(ABC):
         self._stopping.set()
         self._wake.set()
         return await self._thread.join(timeout_s=timeout_s)
+
+    def abandon(self) -> None:
+        """End as a killed process does: nothing more is committed, and the group is not left."""
+        self._is_abandoned = True
+        self._stopping.set()
+        self._wake.set()
 
     # What kinds of consumers do differently. All in the thread.
 
@@ -129,8 +136,6 @@ class ConsumerThread(ABC):
         try:
             self.begin(consumer)
             while not self._stopping.is_set():
-                self.run_commands(consumer)
-                self.tick(consumer)
                 self._turn(consumer)
         except KafkaException as error:
             raise error_of(error, "consumer") from error
@@ -138,6 +143,8 @@ class ConsumerThread(ABC):
             self._end(consumer)
 
     def _end(self, consumer: Consumer) -> None:
+        if self._is_abandoned:
+            return  # the library does not leave the group of a consumer that was never closed
         try:
             self.run_commands(consumer)
             self.finish(consumer)
@@ -145,6 +152,8 @@ class ConsumerThread(ABC):
             consumer.close()
 
     def _turn(self, consumer: Consumer) -> None:
+        self.run_commands(consumer)
+        self.tick(consumer)
         room = self.room()
         if room <= 0:
             self._rest(consumer)

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._topic import TopicDescription
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from anymq.errors import AnyMQError, BackendUnavailable, TopologyError
+from anymq_kafka.admin import Admin
 from anymq_kafka.directory import TopicDirectory, answer
 from anymq_kafka.offsets import FIRST, LAST, GroupOffsets, Partition
 
@@ -40,9 +40,7 @@ class GroupPlan:
 class TopicMaker:
     """Makes and checks topics."""
 
-    def __init__(
-        self, admin: AdminClient, directory: TopicDirectory, *, replication_factor: int
-    ) -> None:
+    def __init__(self, admin: Admin, directory: TopicDirectory, *, replication_factor: int) -> None:
         self._admin = admin
         self._directory = directory
         self._replication_factor = replication_factor
@@ -76,7 +74,7 @@ class TopicMaker:
 
     async def grow(self, name: str, partitions: int, *, timeout_s: float) -> None:
         """Add partitions to a topic."""
-        futures = self._admin.create_partitions(
+        futures = self._admin.api.create_partitions(
             [NewPartitions(name, partitions)], request_timeout=timeout_s
         )
         await answer(futures[name], f"add partitions to {name!r}", timeout_s=timeout_s)
@@ -94,7 +92,7 @@ class TopicMaker:
         ]
         if not topics:
             return
-        for name, future in self._admin.create_topics(
+        for name, future in self._admin.api.create_topics(
             topics, operation_timeout=timeout_s, request_timeout=timeout_s
         ).items():
             try:

@@ -8,10 +8,10 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._topic import TopicDescription
 
 from anymq.errors import BackendUnavailable
+from anymq_kafka.admin import Admin
 from anymq_kafka.errors import error_of, is_missing
 
 __all__ = ["TopicDirectory", "answer"]
@@ -39,7 +39,7 @@ class TopicDirectory:
     A topic that is deleted while it is remembered is told by its producer and forgotten then.
     """
 
-    def __init__(self, admin: AdminClient) -> None:
+    def __init__(self, admin: Admin) -> None:
         self._admin = admin
         self._partitions: dict[str, int] = {}
 
@@ -58,9 +58,13 @@ class TopicDirectory:
         Raises: BackendUnavailable, AccessDenied.
         """
         try:
-            found = await asyncio.to_thread(self._admin.list_topics, timeout=timeout_s)
+            found = await self._admin.run(
+                lambda client: client.list_topics(timeout=timeout_s), timeout_s=timeout_s + _OVER_S
+            )
         except KafkaException as error:
             raise error_of(error, "list topics") from error
+        except TimeoutError as error:
+            raise BackendUnavailable(f"list topics: {error}") from error
         return {name: len(topic.partitions) for name, topic in found.topics.items()}
 
     async def missing(self, topics: Iterable[str], *, timeout_s: float) -> set[str]:
@@ -80,7 +84,7 @@ class TopicDirectory:
         names = sorted(set(topics))
         if not names:
             return {}
-        futures = self._admin.describe_topics(TopicCollection(names), request_timeout=timeout_s)
+        futures = self._admin.api.describe_topics(TopicCollection(names), request_timeout=timeout_s)
         found: dict[str, TopicDescription] = {}
         for name, future in futures.items():
             self._partitions.pop(name, None)

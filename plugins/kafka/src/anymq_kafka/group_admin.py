@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from anymq.errors import AnyMQError, Busy
+from anymq_kafka.admin import Admin
 from anymq_kafka.directory import answer
 from anymq_kafka.errors import is_missing
 
@@ -17,14 +17,14 @@ __all__ = ["GroupAdmin"]
 class GroupAdmin:
     """Every call is bounded by ``timeout_s`` and raises BackendUnavailable, AccessDenied."""
 
-    def __init__(self, admin: AdminClient, *, timeout_s: float) -> None:
+    def __init__(self, admin: Admin, *, timeout_s: float) -> None:
         self._admin = admin
         self._timeout_s = timeout_s
 
     async def ids(self) -> list[str]:
         """Every group of the cluster."""
         found = await answer(
-            self._admin.list_consumer_groups(request_timeout=self._timeout_s),
+            self._admin.api.list_consumer_groups(request_timeout=self._timeout_s),
             "list groups",
             timeout_s=self._timeout_s,
         )
@@ -34,7 +34,7 @@ class GroupAdmin:
         """How many members each group has; 0 for groups that do not exist."""
         if not group_ids:
             return {}
-        futures = self._admin.describe_consumer_groups(
+        futures = self._admin.api.describe_consumer_groups(
             list(group_ids), request_timeout=self._timeout_s
         )
         found: dict[str, int] = {}
@@ -59,7 +59,9 @@ class GroupAdmin:
 
     async def delete(self, group_id: str) -> None:
         """Delete a group with its commits; no error if there is none."""
-        futures = self._admin.delete_consumer_groups([group_id], request_timeout=self._timeout_s)
+        futures = self._admin.api.delete_consumer_groups(
+            [group_id], request_timeout=self._timeout_s
+        )
         try:
             await answer(futures[group_id], f"delete group {group_id!r}", timeout_s=self._timeout_s)
         except AnyMQError as error:
@@ -68,7 +70,7 @@ class GroupAdmin:
 
     async def delete_topics(self, topics: Sequence[str]) -> None:
         """Delete topics; no error for those that do not exist."""
-        futures = self._admin.delete_topics(
+        futures = self._admin.api.delete_topics(
             list(topics), operation_timeout=self._timeout_s, request_timeout=self._timeout_s
         )
         for name, future in futures.items():

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from anymq.abc import BackendContext, BackendEvent, EventSink, Health
 from anymq.capabilities import Capabilities
 from anymq.errors import AccessDenied, AnyMQError, BackendUnavailable, ClosedError, InvalidState
 from anymq.outcome import Rejected, SendResult, Unknown
 from anymq.support.thread_bridge import ThreadBridge
+from anymq_kafka.admin import Admin
 from anymq_kafka.client_config import ClientConfig
 from anymq_kafka.cluster import look_at
 from anymq_kafka.declare import TopicMaker
@@ -35,7 +35,7 @@ _GIVE_UP_S = 1.0
 class Clients:
     """The open clients, and what works with them."""
 
-    admin: AdminClient
+    admin: Admin
     bridge: ThreadBridge
     producer: ProducerThread
     directory: TopicDirectory
@@ -76,7 +76,7 @@ class Link:
             self._clients = clients
         finally:
             if self._clients is None:
-                await clients.producer.aclose(timeout_s=_GIVE_UP_S)
+                await _close(clients, _GIVE_UP_S)
         self._events = events
         events(BackendEvent("connected", capabilities.server))
         return capabilities
@@ -121,12 +121,12 @@ class Link:
         clients, self._clients = self._clients, None
         self._is_closed = True
         if clients is not None:
-            await clients.producer.aclose(timeout_s=timeout_s)
+            await _close(clients, timeout_s)
 
     def _connect(self) -> Clients:
         bridge = ThreadBridge(asyncio.get_running_loop())
         try:
-            admin = AdminClient(self.config.admin())
+            admin = Admin(self.config.admin(), name=f"{self.client_id}-kafka-admin", bridge=bridge)
             producer = ProducerThread(
                 self.config.producer(),
                 name=f"{self.client_id}-kafka-producer",
@@ -141,7 +141,7 @@ class Link:
         topics = TopicMaker(admin, directory, replication_factor=self.options.replication_factor)
         return Clients(admin, bridge, producer, directory, GroupOffsets(admin), topics)
 
-    async def _look(self, admin: AdminClient) -> Capabilities:
+    async def _look(self, admin: Admin) -> Capabilities:
         try:
             return await look_at(admin, self.options, timeout_s=self.options.connect_timeout_s)
         except BackendUnavailable as error:
@@ -155,3 +155,9 @@ class Link:
     def _note_connection(self, is_up: bool, text: str) -> None:
         self._is_lost = not is_up
         self._events(BackendEvent("recovered" if is_up else "lost", text))
+
+
+async def _close(clients: Clients, timeout_s: float) -> None:
+    async with asyncio.TaskGroup() as closing:
+        closing.create_task(clients.producer.aclose(timeout_s=timeout_s))
+        closing.create_task(clients.admin.aclose(timeout_s=timeout_s))

@@ -14,10 +14,10 @@ from confluent_kafka import (
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec, TimestampSpec
 
 from anymq.errors import AnyMQError, BackendUnavailable
+from anymq_kafka.admin import Admin
 from anymq_kafka.directory import answer
 from anymq_kafka.errors import error_of
 
@@ -62,7 +62,7 @@ def at_time(moment: float) -> OffsetSpec:
 class GroupOffsets:
     """Reads and writes offsets by the admin client. Every call is bounded by its ``timeout_s``."""
 
-    def __init__(self, admin: AdminClient) -> None:
+    def __init__(self, admin: Admin) -> None:
         self._admin = admin
 
     async def ends(
@@ -74,7 +74,7 @@ class GroupOffsets:
             return {}
 
         async def ask() -> dict[Partition, int]:
-            futures = self._admin.list_offsets(wanted, request_timeout=timeout_s)
+            futures = self._admin.api.list_offsets(wanted, request_timeout=timeout_s)
             return {
                 (at.topic, at.partition): (
                     await answer(future, f"offsets of {at.topic!r}", timeout_s=timeout_s)
@@ -88,7 +88,7 @@ class GroupOffsets:
         """What a group has committed; nothing for a group that does not exist."""
 
         async def ask() -> dict[Partition, int]:
-            futures = self._admin.list_consumer_group_offsets(
+            futures = self._admin.api.list_consumer_group_offsets(
                 [ConsumerGroupTopicPartitions(group_id)], request_timeout=timeout_s
             )
             found = await answer(
@@ -111,7 +111,7 @@ class GroupOffsets:
             return True
 
         async def ask() -> bool:
-            futures = self._admin.alter_consumer_group_offsets(
+            futures = self._admin.api.alter_consumer_group_offsets(
                 [ConsumerGroupTopicPartitions(group_id, wanted)], request_timeout=timeout_s
             )
             what = f"commit of group {group_id!r}"

@@ -119,6 +119,14 @@ class KafkaSubscription(Subscription):
             for member in self._members:
                 closing.create_task(member.aclose(timeout_s=timeout_s))
 
+    def abandon(self) -> None:
+        """Vanish without settling or leaving, as a killed process does. For tests."""
+        self.is_closed = True
+        self._buffer.clear()
+        self._news.set()
+        for member in self._members:
+            member.abandon()
+
     # What the members tell.
 
     def arrived(self, member: Member, arrivals: Sequence[Arrival]) -> None:
