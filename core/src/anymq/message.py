@@ -168,6 +168,10 @@ class Delivery:
         self._headers = None
         self._items = None
 
+    def show_headers(self, headers: Mapping[str, str]) -> None:
+        """Have this attempt see other headers than the wire's: an event's attributes. For core."""
+        self._headers = dict(headers)
+
     @property
     def is_ended(self) -> bool:
         """Settled, or no longer ours (lease lost, partition revoked): settling would be stale."""

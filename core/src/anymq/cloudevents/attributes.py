@@ -40,7 +40,7 @@ def attributes_of(message: Message, source: str) -> dict[str, str]:
         "specversion": "1.0",
         "id": message.id,
         "source": source,
-        "type": message.topic,
+        "type": str(message.topic),  # a declared topic is a str of its own kind, which JSON refuses
         "time": _rfc3339(message.timestamp),
         "datacontenttype": message.content_type,
     }

@@ -20,8 +20,12 @@ _MAX_SHOWN = 80
 """Characters of a foreign content type that an error repeats."""
 
 
-def body_reader(codec: Codec, annotation: Any, *, envelope: Envelope | None = None) -> BodyReader:
+def body_reader(
+    codec: Codec, annotation: Any, *, envelope: Envelope | None = None, is_opened: bool = False
+) -> BodyReader:
     """Make the function that reads messages for a parameter with this annotation; once, at start.
+
+    With an ``envelope`` it unwraps them first; ``is_opened``: somebody else has done that.
 
     A message with a content type that the codec does not read is refused before its body is
     touched; one without any (a foreign client's) has the default, JSON.
@@ -29,7 +33,8 @@ def body_reader(codec: Codec, annotation: Any, *, envelope: Envelope | None = No
     Raises:
         ConfigError: no decoder can be made for the annotation.
     """
-    read = _reader(codec, codec.decoder(annotation), is_opened=envelope is not None)
+    is_opened = is_opened or envelope is not None
+    read = _reader(codec, codec.decoder(annotation), is_opened=is_opened)
     if envelope is None:
         return read
     unwrap = envelope.unwrap

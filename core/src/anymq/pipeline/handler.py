@@ -15,7 +15,7 @@ from typing import Any
 
 from anymq.codecs.reading import BodyReader
 from anymq.errors import ConfigError
-from anymq.message import Delivery
+from anymq.message import Delivery, Message
 from anymq.middleware.chain import Call, Middleware, chain
 from anymq.outcome import ACK, Ack, DeadLetter, Outcome, Release, Retry
 from anymq.pipeline.context import Context
@@ -71,16 +71,17 @@ def compile_call(
     publish_to: Sequence[str] = (),
     timeout_s: float | None = None,
     reply: Reply | None = None,
+    unwrap: Callable[[Delivery], Message] | None = None,
 ) -> Call:
     """The whole way of one delivery. Raises what the handler raised, DecodeError included."""
-    if scope is None and not middleware and timeout_s is None:
+    if scope is None and not middleware and timeout_s is None and unwrap is None:
         return _fast_call(invoke, decode, reply)
     inner = chain(middleware, _inner_call(invoke, publish_to, reply))
 
     async def call(delivery: Delivery) -> Outcome:
         own = scope(delivery) if scope is not None else None
         delivery.start_attempt(own)
-        delivery.value = decode(delivery.message)
+        delivery.value = decode(delivery.message if unwrap is None else unwrap(delivery))
         if timeout_s is None:
             outcome = await inner(delivery)
         else:

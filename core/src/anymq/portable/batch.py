@@ -76,9 +76,11 @@ class BatchRunner:
     async def _decode(self, slot: Slot) -> tuple[list[Delivery], list[Any]]:
         members: list[Delivery] = []
         values: list[Any] = []
+        unwrap = self._batch.unwrap
         for delivery in slot.deliveries:
             try:
-                values.append(self._batch.decode(delivery.message))
+                message = delivery.message if unwrap is None else unwrap(delivery)
+                values.append(self._batch.decode(message))
             except DecodeError as error:
                 await self._resolver.failed(delivery, error)
             else:

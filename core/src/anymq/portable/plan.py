@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from anymq.message import Delivery
+from anymq.message import Delivery, Message
 from anymq.middleware.chain import Call
 from anymq.retry import RetryPolicy
 from anymq.topology import Source
@@ -28,6 +28,8 @@ class BatchPlan:
     wait_s: float
     decode: BodyReader
     call: Callable[[list[Any], list[Delivery]], Awaitable[Any]]
+    unwrap: Callable[[Delivery], Message] | None = None
+    """Takes a member out of its envelope, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)

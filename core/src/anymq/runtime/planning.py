@@ -12,7 +12,7 @@ from anymq.codecs.envelope import Envelope
 from anymq.codecs.reading import body_reader
 from anymq.declarations import SubscriberSpec
 from anymq.errors import ConfigError
-from anymq.message import Delivery
+from anymq.message import Delivery, Message
 from anymq.middleware.chain import Middleware
 from anymq.outcome import Outcome
 from anymq.pipeline.context import Context
@@ -64,7 +64,8 @@ def make_plan(spec: SubscriberSpec, parts: PlanParts) -> SubscriberPlan:
     context: Context[Any] = Context(parts.app, parts.state, spec.name, spec.topics, spec.group, {})
     executor = None if spec.signature.is_async else parts.executor(spec)
     invoke = make_invoke(spec.handler, spec.signature, context, executor)
-    decode = body_reader(parts.codec, spec.signature.annotation, envelope=parts.envelope)
+    unwrap = None if parts.envelope is None else _opener(parts.envelope)
+    decode = body_reader(parts.codec, spec.signature.annotation, is_opened=unwrap is not None)
     middleware = (*parts.middleware, *spec.middleware)
     needs_scope = (
         spec.signature.needs_scope or middleware or spec.publish_to or spec.ack == "manual"
@@ -87,12 +88,12 @@ def make_plan(spec: SubscriberSpec, parts: PlanParts) -> SubscriberPlan:
         publish_to=spec.publish_to,
         timeout_s=spec.timeout_s,
         reply=parts.reply,
+        unwrap=unwrap,
     )
     batch = None
     if spec.batch_size is not None:
-        batch = BatchPlan(
-            spec.batch_size, spec.batch_wait_s, decode, measured_batch(invoke, parts.around_batch)
-        )
+        call_batch = measured_batch(invoke, parts.around_batch)
+        batch = BatchPlan(spec.batch_size, spec.batch_wait_s, decode, call_batch, unwrap)
     concurrency = (override and override.concurrency) or spec.concurrency
     prefetch = (override and override.prefetch) or spec.prefetch
     if batch is not None and prefetch is None:
@@ -111,6 +112,18 @@ def make_plan(spec: SubscriberSpec, parts: PlanParts) -> SubscriberPlan:
         accepts=_filter(spec),
         error_hooks=parts.error_hooks,
     )
+
+
+def _opener(envelope: Envelope) -> Callable[[Delivery], Message]:
+    """Take deliveries out of their envelope; the wire's message stays for retries."""
+
+    def unwrap(delivery: Delivery) -> Message:
+        message = envelope.unwrap(delivery.message)
+        if message.headers is not delivery.message.headers:
+            delivery.show_headers(message.headers)
+        return message
+
+    return unwrap
 
 
 def _retry(policy: RetryPolicy, override: SubscriberOverride | None) -> RetryPolicy:
