@@ -29,16 +29,18 @@ class MemoryBroker(Broker):
         self._context = context
         self._subscriptions: list[MemorySubscription] = []
         self._closed = False
+        self._opened = False
         self.space: Space = space_named(context.physical(options.space))
 
     async def open(self, events: EventSink) -> Capabilities:
         self.space.check_up()
+        self._opened = True
         events(BackendEvent("connected", f"memory://{self.space.name}"))
         return capabilities_of(self._options)
 
     async def health(self) -> Health:
-        if self._closed:
-            return Health("down", "closed")
+        if self._closed or not self._opened:
+            return Health("down", "closed" if self._closed else "not open yet")
         try:
             self.space.check_up()
         except AnyMQError as error:
