@@ -1,0 +1,49 @@
+"""The kit finds every lie of a Stream, and every one of its checks finds some lie."""
+
+from __future__ import annotations
+
+import pytest
+
+from anymq.plugins.registry import Registry
+from anymq.testing.conform import find_harness
+from anymq.testing.result import CheckResult
+from anymq.testing.runner import Runner, choose
+from tests.conformance.broken_streams import appending, living, positions, reading, records
+from tests.conformance.broken_streams.lie import LIES, StreamLie
+
+MODULES = (appending, living, positions, reading, records)
+UNREACHED = {"DEL-08"}
+"""Runs its refusal on memory, which is a lie about topics where it is one."""
+
+
+@pytest.mark.parametrize("lie", LIES, ids=repr)
+async def test_a_lie_is_found(lie: StreamLie) -> None:
+    """Each of the checks that are named for it fails."""
+    results = await _run(lie)
+
+    passed = [result.id for result in results if result.outcome != "failed"]
+    assert not passed, f"{lie.says!r} passes {passed}"
+
+
+def test_every_check_finds_a_lie() -> None:
+    """A check that nothing fails proves nothing."""
+    checks = {check.id for check in choose(families=("stream",))}
+    finders = {check_id for lie in LIES for check_id in lie.caught_by}
+
+    assert checks - finders == UNREACHED
+
+
+def test_every_lie_is_collected() -> None:
+    """What a module names is what is tried."""
+    named = {name for module in MODULES for name in module.__all__}
+
+    assert len(LIES) == len(named)
+
+
+async def _run(lie: StreamLie) -> list[CheckResult]:
+    registry = Registry()
+    registry.register(lie, name=lie.name)
+    runner = Runner(find_harness(f"{lie.name}://kit", None, registry), registry)
+    await runner.prepare()
+    checks = choose(lie.caught_by, families=("stream",))
+    return [result async for result in runner.run(checks)]
