@@ -22,7 +22,7 @@ from anymq.testing.check import CheckFailed, check, expect
 from anymq.testing.decoys import Subject, subject_of
 from anymq.urls import BackendUrl
 
-__all__: list[str] = ["refused", "spied"]
+__all__ = ["refused", "spied"]
 
 
 async def refused(bench: Bench, app: App, *named: str) -> None:

@@ -15,7 +15,7 @@ from anymq.testing.check import CheckFailed, check, expect
 from anymq.testing.collector import Collector
 from anymq.testing.probe import is_settled, short_lease, until_dead
 
-__all__: list[str] = ["Culprit", "crash_loop_ends"]
+__all__ = ["Culprit", "crash_loop_ends"]
 
 MAX_DELIVERIES = 4
 LONE_STARTS = 3

@@ -18,7 +18,7 @@ from anymq.testing.bench import Bench
 from anymq.testing.check import check, expect
 from anymq.testing.log_capture import captured_log
 
-__all__: list[str] = ["Unexpected"]
+__all__ = ["Unexpected"]
 
 FAST = RetryPolicy(max_attempts=4, first_delay_s=0.02, factor=1, jitter=0)
 

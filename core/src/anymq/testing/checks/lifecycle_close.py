@@ -15,7 +15,7 @@ from anymq.testing.bench import Bench
 from anymq.testing.check import CheckFailed, check, expect
 from anymq.topology import Source, Topology, TopologyMode
 
-__all__: list[str] = ["closed", "closes"]
+__all__ = ["closed", "closes"]
 
 CLOSE_S = 8.0
 """Most that closing may take beyond the grace time: cancelled handlers, then the connection."""

@@ -13,7 +13,7 @@ from anymq.testing.check import check, expect
 from anymq.testing.collector import Collector
 from anymq.testing.probe import is_settled
 
-__all__: list[str] = ["prefetched_go_back", "uncounted_go_back"]
+__all__ = ["prefetched_go_back", "uncounted_go_back"]
 
 
 @check("LIF-11", "stop_waits_for_in_flight")

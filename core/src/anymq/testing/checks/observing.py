@@ -12,7 +12,7 @@ from anymq.testing.bench import Bench
 from anymq.testing.check import CheckFailed, check, expect
 from anymq.testing.outage import outage
 
-__all__: list[str] = []
+__all__ = ["asked"]
 
 ANSWER_S = 3.0
 """Health of an application answers within about this time, whatever hangs."""

@@ -19,7 +19,7 @@ from anymq.testing.decoys import Subject, subject_of
 from anymq.testing.log_capture import captured_log
 from anymq.urls import is_secret_name, parse_url
 
-__all__: list[str] = ["no_secret", "told_by", "with_secret"]
+__all__ = ["no_secret", "told_by", "with_secret"]
 
 
 def no_secret(secret: str, where: str, texts: Iterable[str]) -> None:

@@ -19,7 +19,7 @@ from anymq.testing.bench import Bench
 from anymq.testing.check import CheckFailed, check, expect
 from anymq.testing.decoys import subject_of
 
-__all__: list[str] = []
+__all__ = ["Traces", "attributes_of", "has", "parent_id"]
 
 TWICE = RetryPolicy(max_attempts=2, first_delay_s=0.02, jitter=0)
 
