@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
+import struct
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ HIRED = {"firstname": "Ada", "lastname": "Brook", "salary": "1200.50", "vendor_i
 SEEDED = 60
 SHUTDOWN_S = 1.0
 GRACE_S = 3.0
+FORGET_S = 5.0
 
 
 async def test_an_empty_folder_becomes_a_working_site(tmp_path: Path) -> None:
@@ -51,6 +54,36 @@ async def test_two_watchers_see_each_arrival_once(tmp_path: Path) -> None:
     for arrivals in seen:
         assert sorted(one["messenger"]["id"] for one in arrivals) == ids
     assert [watcher.names for watcher in watchers] == [["hello", *["messenger"] * 10, "bye"]] * 2
+
+
+@pytest.mark.parametrize("is_polite", [True, False])
+async def test_a_watcher_that_goes_away_is_forgotten(tmp_path: Path, is_polite: bool) -> None:
+    """Whether it says so (FIN) or not (RST)."""
+    async with serving(tmp_path) as site:
+
+        async def count() -> int:
+            return int((await site.client.get("/health/ready")).json()["watchers"])
+
+        address = urlsplit(site.url)
+        with socket.create_connection((str(address.hostname), address.port or 0)) as watcher:
+            watcher.sendall(b"GET /api/messenger/sse/add HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await asyncio.to_thread(_read_until, watcher, b"hello")
+            watching = await count()
+            if not is_polite:
+                watcher.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        async with asyncio.timeout(FORGET_S):
+            while await count():  # noqa: ASYNC110 - the state of another process
+                await asyncio.sleep(0.02)
+
+    assert watching == 1
+
+
+def _read_until(connection: socket.socket, what: bytes) -> None:
+    connection.settimeout(FORGET_S)
+    read = b""
+    while what not in read:
+        read += connection.recv(4096)
 
 
 @pytest.mark.exclusive

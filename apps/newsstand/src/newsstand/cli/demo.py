@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from newsstand.cli.options import Host, Port, Prefix
-from newsstand.demo.run import DemoPlan, run_demo
 from newsstand.settings import load_settings
 
 __all__ = ["demo"]
@@ -23,6 +22,9 @@ def demo(
     prefix: Prefix = None,
 ) -> None:
     """Send invented messengers to the newsstand for a minute; starts one if none runs."""
+    # What only the demonstration needs does not delay the other commands.
+    from newsstand.demo.run import DemoPlan, run_demo
+
     settings = load_settings(host=host, port=port, prefix=prefix)
     name = f"[{settings.host}]" if ":" in settings.host else settings.host
     plan = DemoPlan(

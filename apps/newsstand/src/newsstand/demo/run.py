@@ -39,7 +39,7 @@ async def run_demo(plan: DemoPlan) -> int:
     console, tally = Console(), Tally()
     async with (
         httpx2.AsyncClient(base_url=plan.site, timeout=REQUEST_TIMEOUT_S) as client,
-        site_running(client, plan.site) as is_own,
+        site_running(client, plan.site, prefix=plan.prefix) as is_own,
     ):
         who = "started a newsstand" if is_own else "found a newsstand"
         console.print(f"{who}: open {plan.site} to see them arrive")

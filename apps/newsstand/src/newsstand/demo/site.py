@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -17,7 +18,6 @@ __all__ = ["is_there", "site_running"]
 
 START_S = 60.0
 STOP_S = 15.0
-_POLL_S = 0.1
 
 
 async def is_there(client: httpx2.AsyncClient) -> bool:
@@ -29,7 +29,9 @@ async def is_there(client: httpx2.AsyncClient) -> bool:
 
 
 @asynccontextmanager
-async def site_running(client: httpx2.AsyncClient, site: str) -> AsyncIterator[bool]:
+async def site_running(
+    client: httpx2.AsyncClient, site: str, *, prefix: str
+) -> AsyncIterator[bool]:
     """Have one run; True if it is one of our own, which is stopped at the end.
 
     Raises BackendUnavailable when it does not start.
@@ -40,22 +42,25 @@ async def site_running(client: httpx2.AsyncClient, site: str) -> AsyncIterator[b
     parts = urlsplit(site)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "newsstand.cli", "serve"),
-        *("--host", str(parts.hostname), "--port", str(parts.port)),
-        stdout=DEVNULL,
+        *("--host", str(parts.hostname), "--port", str(parts.port), "--prefix", prefix),
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},  # its first line must not wait in a buffer
+        stdout=PIPE,
     )
     try:
-        await _started(client, process, site)
+        await _started(process, site)
         yield True
     finally:
         await _stop(process)
 
 
-async def _started(client: httpx2.AsyncClient, process: Process, site: str) -> None:
-    async with asyncio.timeout(START_S):
-        while not await is_there(client):
-            if process.returncode is not None:
-                raise BackendUnavailable(f"no newsstand could be started at {site}")
-            await asyncio.sleep(_POLL_S)
+async def _started(process: Process, site: str) -> None:
+    """Wait for its first line, which it says once it serves."""
+    line = b""
+    if process.stdout is not None:
+        async with asyncio.timeout(START_S):
+            line = await process.stdout.readline()
+    if not line:
+        raise BackendUnavailable(f"no newsstand could be started at {site}")
 
 
 async def _stop(process: Process) -> None:
