@@ -12,7 +12,7 @@ export PYTHON
 export UV_SYSTEM_CERTS ?= 1
 export UV_PYTHON_DOWNLOADS ?= never
 
-distributions := core plugins/redis plugins/rabbitmq plugins/kafka apps/newsstand
+distributions := $(patsubst %/pyproject.toml,%,$(wildcard core/pyproject.toml plugins/*/pyproject.toml apps/*/pyproject.toml))
 compile = $(UV) pip compile --quiet --universal --python-version 3.11 --all-extras \
   --group pyproject.toml:dev --generate-hashes --no-header --no-annotate --no-emit-index-url \
   --no-emit-package anymq $(distributions:=/pyproject.toml)

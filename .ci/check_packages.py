@@ -27,7 +27,7 @@ def run(*command: object, cwd: Path) -> None:
 def distributions() -> list[Path]:
     """Return the folders of the distributions, in the order of the workspace."""
     workspace = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["workspace"]
-    return [ROOT / member for member in workspace["members"]]
+    return [folder for member in workspace["members"] for folder in sorted(ROOT.glob(member))]
 
 
 def check(source: Path, *, scratch: Path) -> None:

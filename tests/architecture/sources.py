@@ -56,7 +56,7 @@ def broken(rule: Rule, modules: tuple[Module, ...]) -> list[str]:
 def distributions() -> tuple[Path, ...]:
     """Return the folders of the workspace's distributions."""
     workspace = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["workspace"]
-    return tuple(ROOT / member for member in workspace["members"])
+    return tuple(path for member in workspace["members"] for path in sorted(ROOT.glob(member)))
 
 
 @cache
