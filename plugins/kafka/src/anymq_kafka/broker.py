@@ -55,7 +55,7 @@ class KafkaBroker(Broker):
         )
 
     async def subscribe(self, source: Source, *, prefetch: int, on_lost: OnLost) -> Subscription:
-        joined = await Joining(self._link).subscribe(source, prefetch=prefetch, on_lost=on_lost)
+        joined = await Joining(self._link, source, prefetch=prefetch).subscribe(on_lost)
         self._subscriptions = [s for s in self._subscriptions if not s.is_closed]
         self._subscriptions.append(joined)
         return joined

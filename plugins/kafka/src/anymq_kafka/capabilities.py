@@ -18,6 +18,7 @@ _NATIVE = (
     "order_by_key",
     "replay",
     "seek",
+    "wildcard_subscribe",
 )
 _EMULATED = (
     "dead_letters",
@@ -27,11 +28,10 @@ _EMULATED = (
     "delayed_delivery",
     "priority",
     "ttl",
-    "wildcard_subscribe",
     "delivery_count",
 )
-HANDLES: frozenset[Feature] = frozenset({"order_by_key"})
-"""A partition has one owner; everything else is core's, over the companions."""
+HANDLES: frozenset[Feature] = frozenset({"order_by_key", "wildcard"})
+"""A partition has one owner, topics are found by pattern; all else is core's, by companions."""
 
 
 def capabilities_of(

@@ -47,13 +47,15 @@ class GroupMember(Member):
         prefetch: int,
         sink: MemberSink,
         topic: str,
-        retry_topic: str,
+        main: str,
+        retry: str,
         grace_s: float,
     ) -> None:
-        """Physical topics; ``grace_s``: on revocation, for settling."""
+        """A logical topic and its two physical ones; ``grace_s``: on revocation, for settling."""
         super().__init__(properties, name=name, bridge=bridge, prefetch=prefetch, sink=sink)
         self._topic = topic
-        self._lanes: dict[str, Lane] = {topic: "main", retry_topic: "retry"}
+        self._main = main
+        self._lanes: dict[str, Lane] = {main: "main", retry: "retry"}
         self._grace_s = grace_s
         # Settled but not committed when it died, besides what was unsettled.
         self._window = 2 * prefetch
@@ -61,7 +63,7 @@ class GroupMember(Member):
 
     def begin(self, consumer: Consumer) -> None:
         consumer.subscribe(
-            [self._topic],
+            [self._main],
             on_assign=self._assigned,
             on_revoke=self._revoked,
             on_lost=self._lost,
@@ -148,6 +150,7 @@ class GroupMember(Member):
             at.topic,
             at.partition,
             self._lanes[at.topic],
+            topic=self._topic,
             position=position,
             note=note,
             end=self._end_of(consumer, at) if note.window else 0,

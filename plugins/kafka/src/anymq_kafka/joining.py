@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable
 from uuid import uuid4
+
+from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from anymq.abc.broker import OnLost
 from anymq.errors import InvalidState, TopologyError
-from anymq.topology import Source
+from anymq.topology import Source, is_pattern, matches
 from anymq_kafka.group_member import GroupMember
 from anymq_kafka.link import Link
 from anymq_kafka.member import Member
-from anymq_kafka.offsets import LAST
+from anymq_kafka.offsets import FIRST, LAST
+from anymq_kafka.patterns import Patterns
 from anymq_kafka.private_member import PrivateMember
 from anymq_kafka.subscription import KafkaSubscription
 
@@ -20,93 +23,121 @@ __all__ = ["Joining"]
 
 
 class Joining:
-    """Makes subscriptions for one link."""
+    """Makes one subscription, and finds further topics for its patterns later."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, source: Source, *, prefetch: int) -> None:
         self._link = link
         self._clients = link.clients
         self._names = link.names
         self._timeout_s = link.options.request_timeout_s
+        self._group = source.group
+        self._prefetch = prefetch
+        self._plain = [topic for topic in source.topics if not is_pattern(topic)]
+        self._patterns = [topic for topic in source.topics if is_pattern(topic)]
+        self._joined: set[str] = set()
 
-    async def subscribe(
-        self, source: Source, *, prefetch: int, on_lost: OnLost
-    ) -> KafkaSubscription:
+    async def subscribe(self, on_lost: OnLost) -> KafkaSubscription:
         """As ``Broker.subscribe``."""
-        if prefetch < 1 or not source.topics:
+        if self._prefetch < 1 or not (self._plain or self._patterns):
             raise InvalidState("a subscription needs a topic, and a prefetch of at least 1")
-        topics = self._physical(source)
-
-        async def check() -> None:
-            await self._check_topics(topics)
-
-        await check()
+        await self.check()
+        await self._check_patterns()
         subscription = KafkaSubscription(
-            topics, source.group, prefetch=prefetch, on_lost=on_lost, check=check
+            self._group,
+            prefetch=self._prefetch,
+            on_lost=on_lost,
+            check=self.check,
+            look_for_more=self.look_for_more if self._patterns else None,
         )
-        if source.group is None:
-            members = [await self._private(topics, subscription, prefetch)]
-        else:
-            members = await self._members(source.topics, source.group, subscription, prefetch)
+        found = await self._matching()
+        members = await self._join([*self._plain, *found], subscription, LAST)
         subscription.begin(members)
         return subscription
 
-    def _physical(self, source: Source) -> dict[str, str]:
-        """Logical names by physical ones: the topics, and a group's retry companions."""
-        found = {self._names.topic(topic): topic for topic in source.topics}
-        if source.group is not None:
-            found |= {self._names.topic(topic, source.group): topic for topic in source.topics}
-        return found
-
-    async def _check_topics(self, topics: dict[str, str]) -> None:
-        there = await self._clients.directory.describe(topics, timeout_s=self._timeout_s)
-        gone = sorted(topics.keys() - there.keys())
+    async def check(self) -> None:
+        """Raise TopologyError unless the topics that were named are there, with their groups."""
+        lanes = {self._names.topic(topic): topic for topic in self._plain}
+        if self._group is not None:
+            lanes |= {self._names.topic(topic, self._group): topic for topic in self._plain}
+        there = await self._clients.directory.describe(lanes, timeout_s=self._timeout_s)
+        gone = sorted(lanes.keys() - there.keys())
         if gone:
             raise TopologyError(f"no topic {', '.join(map(repr, gone))}: is it declared?")
-
-    async def _members(
-        self, topics: Sequence[str], group: str, subscription: KafkaSubscription, prefetch: int
-    ) -> list[Member]:
         async with asyncio.TaskGroup() as checking:
-            for topic in topics:
-                checking.create_task(self._check_group(topic, group))
-        return [self._member(topic, group, subscription, prefetch) for topic in topics]
+            for topic in self._plain:
+                checking.create_task(self._check_group(topic))
 
-    async def _check_group(self, topic: str, group: str) -> None:
+    async def look_for_more(self, subscription: KafkaSubscription) -> None:
+        """Join topics that match a pattern and were declared since."""
+        found = set(await self._matching()) - self._joined
+        if found:
+            subscription.begin(await self._join(sorted(found), subscription, FIRST))
+
+    async def _check_group(self, topic: str) -> None:
+        if self._group is not None and not await self._is_declared(topic, self._group):
+            raise TopologyError(f"group {self._group!r} of topic {topic!r} is not declared")
+
+    async def _check_patterns(self) -> None:
+        patterns = Patterns(self._link)
+        for pattern in self._patterns if self._group is not None else ():
+            group = self._group or ""
+            if not await patterns.is_remembered(pattern, group, timeout_s=self._timeout_s):
+                raise TopologyError(f"group {group!r} of pattern {pattern!r} is not declared")
+
+    async def _is_declared(self, topic: str, group: str) -> bool:
         group_id = self._names.group(topic, group)
         there = await self._clients.offsets.committed(group_id, timeout_s=self._timeout_s)
-        if not any(name == self._names.topic(topic) for name, _ in there):
-            raise TopologyError(f"group {group!r} of topic {topic!r} is not declared")
+        return any(name == self._names.topic(topic) for name, _ in there)
 
-    def _member(
-        self, topic: str, group: str, subscription: KafkaSubscription, prefetch: int
-    ) -> Member:
+    async def _matching(self) -> list[str]:
+        """Topics that a pattern means and that are ready to be read by this group."""
+        if not self._patterns:
+            return []
+        there = await Patterns(self._link).topics(timeout_s=self._timeout_s)
+        found = [t for t in there if any(matches(pattern, t) for pattern in self._patterns)]
+        if self._group is None:
+            return found
+        return [t for t in found if t in self._joined or await self._is_declared(t, self._group)]
+
+    async def _join(
+        self, topics: Iterable[str], subscription: KafkaSubscription, start: OffsetSpec
+    ) -> list[Member]:
+        """A member per topic; ``start``: where anonymous ones begin."""
+        wanted = sorted(set(topics) - self._joined)
+        self._joined |= set(wanted)
+        if self._group is not None:
+            return [self._member(topic, self._group, subscription) for topic in wanted]
+        return [await self._private(topic, subscription, start) for topic in wanted]
+
+    def _member(self, topic: str, group: str, subscription: KafkaSubscription) -> Member:
         group_id = self._names.group(topic, group)
         return GroupMember(
-            self._link.config.member(group_id, prefetch),
+            self._link.config.member(group_id, self._prefetch),
             name=f"{self._link.client_id}-kafka-{group_id}",
             bridge=self._clients.bridge,
-            prefetch=prefetch,
+            prefetch=self._prefetch,
             sink=subscription,
-            topic=self._names.topic(topic),
-            retry_topic=self._names.topic(topic, group),
+            topic=topic,
+            main=self._names.topic(topic),
+            retry=self._names.topic(topic, group),
             grace_s=self._link.options.revoke_grace_s,
         )
 
     async def _private(
-        self, topics: dict[str, str], subscription: KafkaSubscription, prefetch: int
+        self, topic: str, subscription: KafkaSubscription, start: OffsetSpec
     ) -> Member:
-        partitions = [
-            (name, number)
-            for name in topics
-            for number in range(self._clients.directory.known[name])
-        ]
-        starts = await self._clients.offsets.ends(partitions, LAST, timeout_s=self._timeout_s)
-        group_id = f"anymq.private.{uuid4().hex}"
+        name = self._names.topic(topic)
+        there = await self._clients.directory.describe([name], timeout_s=self._timeout_s)
+        count = len(there[name].partitions) if name in there else 0
+        starts = await self._clients.offsets.ends(
+            [(name, number) for number in range(count)], start, timeout_s=self._timeout_s
+        )
         return PrivateMember(
-            self._link.config.consumer(group_id, prefetch),
-            name=f"{self._link.client_id}-kafka-private",
+            self._link.config.consumer(f"anymq.private.{uuid4().hex}", self._prefetch),
+            name=f"{self._link.client_id}-kafka-{name}",
             bridge=self._clients.bridge,
-            prefetch=prefetch,
+            prefetch=self._prefetch,
             sink=subscription,
+            topic=topic,
             starts=starts,
         )

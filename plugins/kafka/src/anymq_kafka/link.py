@@ -14,6 +14,7 @@ from anymq.errors import AccessDenied, AnyMQError, BackendUnavailable, ClosedErr
 from anymq.outcome import Rejected, SendResult, Unknown
 from anymq.support.thread_bridge import ThreadBridge
 from anymq_kafka.admin import Admin
+from anymq_kafka.capabilities import capabilities_of
 from anymq_kafka.client_config import ClientConfig
 from anymq_kafka.cluster import look_at
 from anymq_kafka.declare import TopicMaker
@@ -52,6 +53,7 @@ class Link:
         self.config = ClientConfig(options, context)
         self.client_id = context.client_id
         self._events: EventSink = lambda _event: None
+        self.capabilities = capabilities_of(options)
         self._clients: Clients | None = None
         self._denied = ""
         self._is_closed = False
@@ -73,6 +75,7 @@ class Link:
         clients = self._connect()
         try:
             capabilities = await self._look(clients.admin)
+            self.capabilities = capabilities
             self._clients = clients
         finally:
             if self._clients is None:

@@ -35,6 +35,7 @@ class OwnedPartition:
         "physical",
         "prefix",
         "takeovers",
+        "topic",
     )
 
     def __init__(
@@ -43,18 +44,21 @@ class OwnedPartition:
         number: int,
         lane: Lane,
         *,
+        topic: str = "",
         position: int | None = 0,
         note: CommitNote = CommitNote(),  # noqa: B008  # frozen
         end: int = 0,
         window: int = 0,
     ) -> None:
-        """``position`` (None: not known) and ``note`` as committed, ``end`` of the log then.
+        """``topic``: the logical one. ``position`` and ``note`` as committed, ``end`` of the log.
 
-        ``window``: at most so many records may be out without a commit that says so.
+        ``position`` is None while it is not known; at most ``window`` records may be out without a
+        commit that says so.
         """
         self.physical = physical
         self.number = number
         self.lane = lane
+        self.topic = topic
         self.prefix = ContiguousPrefix(position or 0)
         self.is_owned = True
         self.in_hand: dict[int, Delivery] = {}

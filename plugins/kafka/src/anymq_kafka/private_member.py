@@ -26,17 +26,19 @@ class PrivateMember(Member):
         bridge: ThreadBridge,
         prefetch: int,
         sink: MemberSink,
+        topic: str,
         starts: Mapping[Partition, int],
     ) -> None:
-        """``starts``: the offset from which each partition is read."""
+        """``topic``: the logical one; ``starts``: from which offset each partition is read."""
         super().__init__(properties, name=name, bridge=bridge, prefetch=prefetch, sink=sink)
+        self._topic = topic
         self._starts = starts
 
     def begin(self, consumer: Consumer) -> None:
         self.own(
             [
-                OwnedPartition(topic, number, "main", position=offset)
-                for (topic, number), offset in self._starts.items()
+                OwnedPartition(physical, number, "main", topic=self._topic, position=offset)
+                for (physical, number), offset in self._starts.items()
             ]
         )
         consumer.assign([TopicPartition(*at, offset) for at, offset in self._starts.items()])

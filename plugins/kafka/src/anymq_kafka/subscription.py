@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from anymq.abc import Subscription
 from anymq.abc.broker import OnLost
@@ -19,6 +19,10 @@ __all__ = ["KafkaSubscription"]
 
 Check = Callable[[], Awaitable[None]]
 """Raises TopologyError if a topic of the subscription does not exist any more."""
+LookForMore = Callable[["KafkaSubscription"], Awaitable[None]]
+"""Joins topics that match a pattern and are new."""
+
+LOOK_EVERY_S = 2.0
 
 
 class KafkaSubscription(Subscription):
@@ -26,37 +30,40 @@ class KafkaSubscription(Subscription):
 
     def __init__(
         self,
-        topics: Mapping[str, str],
         group: str | None,
         *,
         prefetch: int,
         on_lost: OnLost,
         check: Check,
+        look_for_more: LookForMore | None = None,
     ) -> None:
-        """``topics``: logical names by the physical names that are read."""
-        self._topics = topics
         self._group = group
         self._prefetch = prefetch
         self._on_lost = on_lost
         self._check = check
+        self._look_for_more = look_for_more
+        self._next_look = 0.0
         self._members: list[Member] = []
         self._buffer: deque[tuple[Member, Arrival]] = deque()
         self._in_hand = 0
         self._news = asyncio.Event()
         self._is_paused = False
         self._is_stopped = False
-        self.is_closed = False
         self._is_suspect = False
         self._failure: Exception | None = None
+        self.is_closed = False
 
     def begin(self, members: Sequence[Member]) -> None:
-        """Start the members that read for this subscription."""
-        self._members = list(members)
+        """Start further members that read for this subscription."""
+        self._next_look = asyncio.get_running_loop().time() + LOOK_EVERY_S
+        self._members += members
         for member in members:
             member.start()
+        self._hold()
 
     async def receive(self, *, max_messages: int, wait_s: float) -> Sequence[Delivery]:
-        until = asyncio.get_running_loop().time() + wait_s
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_s
         while True:
             await self._raise_if_over()
             if self._is_stopped:
@@ -64,12 +71,14 @@ class KafkaSubscription(Subscription):
             found = self._hand_out(max_messages)
             if found:
                 return found
+            await self._look(loop.time())
             self._news.clear()
             try:
-                async with asyncio.timeout_at(until):
+                async with asyncio.timeout_at(self._wake_at(until)):
                     await self._news.wait()
             except TimeoutError:
-                return []
+                if loop.time() >= until:
+                    return []
 
     async def settle(
         self, items: Sequence[Settlement], *, timeout_s: float
@@ -172,6 +181,18 @@ class KafkaSubscription(Subscription):
             except BackendUnavailable:
                 self._is_suspect = True  # asked again with the next receive
 
+    async def _look(self, now: float) -> None:
+        if self._look_for_more is None or now < self._next_look:
+            return
+        self._next_look = now + LOOK_EVERY_S
+        try:
+            await self._look_for_more(self)
+        except BackendUnavailable:
+            return  # the next look finds what this one missed
+
+    def _wake_at(self, until: float) -> float:
+        return until if self._look_for_more is None else min(until, self._next_look)
+
     def _hand_out(self, max_messages: int) -> list[Delivery]:
         count = min(max_messages, self._prefetch - self._in_hand, len(self._buffer))
         if self._is_paused or count <= 0:
@@ -182,7 +203,7 @@ class KafkaSubscription(Subscription):
         partition, native, count = arrival
         offset = native.offset() or 0
         delivery = Delivery(
-            message=message_of(native, self._topics[partition.physical], partition.lane),
+            message=message_of(native, partition.topic, partition.lane),
             group=self._group,
             token=(member, partition, offset),
             position=position_of(native),

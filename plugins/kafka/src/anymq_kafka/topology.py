@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-from anymq.errors import TopologyError
-from anymq.topology import GroupSpec, TopicSpec, Topology, TopologyMode
+from anymq.errors import TopologyError, UnsupportedError
+from anymq.topology import GroupSpec, TopicSpec, Topology, TopologyMode, is_pattern
 from anymq_kafka.declare import GroupPlan, TopicPlan, start_group
 from anymq_kafka.growing import grow_topics
 from anymq_kafka.link import Link
 from anymq_kafka.offsets import Partition
+from anymq_kafka.patterns import Patterns
 from anymq_kafka.topic_config import topic_config
 
 __all__ = ["TopologyKeeper"]
@@ -28,17 +30,19 @@ class TopologyKeeper:
         """As ``Broker.declare``."""
         if mode is TopologyMode.ASSUME:
             return
-        partitions = await self._partitions(topology, timeout_s)
-        plans = [self._plan(spec) for spec in topology.topics]
-        for group in topology.groups:
-            plans += self._companions(group, partitions[group.topic])
+        self._check_durability(topology)
+        patterns = Patterns(self._link)
         if mode is TopologyMode.VERIFY:
-            await self._verify(topology, plans, partitions, timeout_s)
+            await self._verify(topology, patterns, timeout_s)
             return
+        await patterns.remember(topology, timeout_s=timeout_s)
+        groups = await patterns.spell_out(topology, timeout_s=timeout_s)
+        partitions = await self._partitions(topology.topics, groups, timeout_s)
         await grow_topics(self._link, topology.topics, timeout_s=timeout_s)
+        plans = self._plans(topology.topics, groups, partitions)
         await self._clients.topics.make(plans, timeout_s=timeout_s)
         async with asyncio.TaskGroup() as starting:
-            for group in topology.groups:
+            for group in groups:
                 at = self._read_by(group, partitions[group.topic])
                 plan = GroupPlan(
                     self._names.group(group.topic, group.name), self._names.topic(group.topic)
@@ -47,10 +51,30 @@ class TopologyKeeper:
                     start_group(plan, at, self._clients.offsets, timeout_s=timeout_s)
                 )
 
-    async def _partitions(self, topology: Topology, timeout_s: float) -> dict[str, int]:
+    def _check_durability(self, topology: Topology) -> None:
+        given = self._link.capabilities.durability
+        for spec in topology.topics:
+            if spec.durability is not None and spec.durability > given:
+                raise UnsupportedError(
+                    f"topic {spec.name!r} asks durability={spec.durability.name.lower()!r}, and"
+                    f" this Kafka confirms {given.name.lower()!r}: more needs three copies and"
+                    " min.insync.replicas=2"
+                )
+
+    def _plans(
+        self, topics: Sequence[TopicSpec], groups: Sequence[GroupSpec], partitions: dict[str, int]
+    ) -> list[TopicPlan]:
+        plans = [self._plan(spec) for spec in topics]
+        for group in groups:
+            plans += self._companions(group, partitions[group.topic])
+        return plans
+
+    async def _partitions(
+        self, topics: Sequence[TopicSpec], groups: Sequence[GroupSpec], timeout_s: float
+    ) -> dict[str, int]:
         """Partition counts by logical topic: as declared here, else as they are."""
-        found = {spec.name: spec.partitions for spec in topology.topics}
-        others = {group.topic for group in topology.groups} - found.keys()
+        found = {spec.name: spec.partitions for spec in topics}
+        others = {group.topic for group in groups} - found.keys()
         there = await self._clients.directory.describe(
             (self._names.topic(topic) for topic in others), timeout_s=timeout_s
         )
@@ -79,18 +103,22 @@ class TopologyKeeper:
         retry = self._names.topic(group.topic, group.name, "retry")
         return [(topic, number) for topic in (main, retry) for number in range(partitions)]
 
-    async def _verify(
-        self,
-        topology: Topology,
-        plans: list[TopicPlan],
-        partitions: dict[str, int],
-        timeout_s: float,
-    ) -> None:
+    async def _verify(self, topology: Topology, patterns: Patterns, timeout_s: float) -> None:
+        groups = await patterns.spell_out(topology, timeout_s=timeout_s)
+        partitions = await self._partitions(topology.topics, groups, timeout_s)
+        plans = self._plans(topology.topics, groups, partitions)
         found = await self._clients.topics.differences(plans, timeout_s=timeout_s)
         for group in topology.groups:
-            group_id = self._names.group(group.topic, group.name)
-            there = await self._clients.offsets.committed(group_id, timeout_s=timeout_s)
-            if there.keys().isdisjoint(self._read_by(group, partitions[group.topic])):
+            if not await self._is_declared(group, partitions, patterns, timeout_s):
                 found.append(f"group {group.name!r} of topic {group.topic!r} is not declared")
         if found:
             raise TopologyError("; ".join(found))
+
+    async def _is_declared(
+        self, group: GroupSpec, partitions: dict[str, int], patterns: Patterns, timeout_s: float
+    ) -> bool:
+        if is_pattern(group.topic):
+            return await patterns.is_remembered(group.topic, group.name, timeout_s=timeout_s)
+        group_id = self._names.group(group.topic, group.name)
+        there = await self._clients.offsets.committed(group_id, timeout_s=timeout_s)
+        return not there.keys().isdisjoint(self._read_by(group, partitions[group.topic]))
