@@ -22,7 +22,7 @@ compile = $(UV) pip compile --quiet --universal --python-version 3.11 --all-extr
   services-up services-down services-status services-env lock lock-check build clean
 
 help: ## list what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {gsub(/\$$\$$/, "$$", $$2); printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv with the whole workspace; does nothing when it is current
 	@bash .ci/setup
