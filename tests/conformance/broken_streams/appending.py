@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 
-@lie("confirms-without-storing", "every tenth record is confirmed and not kept", "DEL-01", "DEL-05")
+@lie("confirms-without-storing", "every tenth record is confirmed and not kept", "DEL-01")
 class ConfirmsWithoutStoring(LyingStream):
     async def append(self, records: Sequence[Message], *, timeout_s: float) -> Any:
         kept = [record for record in records if not record.body.endswith(b"7")]

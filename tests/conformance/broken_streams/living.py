@@ -80,15 +80,11 @@ class ConcurrentCloseFails(LyingStream):
 
 
 @lie("close-waits-for-receive", "close lets a waiting receive wait", "LIF-05")
-class CloseWaitsForReceive(LyingReader):
-    async def receive(self, *, max_records: int, wait_s: float) -> Sequence[Record]:
-        until = asyncio.get_running_loop().time() + wait_s
-        while True:
-            found = await super().receive(max_records=max_records, wait_s=0.0)
-            if found or asyncio.get_running_loop().time() >= until:
-                return found
-            self.inner._closed = False
+class CloseWaitsForReceive(LyingStream):
+    async def aclose(self, *, timeout_s: float) -> None:
+        while self._space.stream_waiters:  # noqa: ASYNC110 - this is the lie
             await asyncio.sleep(0.01)
+        await super().aclose(timeout_s=timeout_s)
 
 
 @lie("close-hangs-on-unread", "close waits until everything was read", "LIF-06")

@@ -58,7 +58,7 @@ class RepeatsOnCancel(LyingReader):
         return found
 
 
-@lie("gives-too-many", "max_records is a wish", "BAT-04", "DEL-02")
+@lie("gives-too-many", "max_records is a wish", "BAT-04", "CON-04")
 class GivesTooMany(LyingReader):
     async def receive(self, *, max_records: int, wait_s: float) -> Sequence[Record]:
         return await super().receive(max_records=max_records + 1, wait_s=wait_s)
@@ -114,7 +114,7 @@ class ShufflesRecords(LyingReader):
         return found[::-1]
 
 
-@lie("readers-share-the-work", "a record comes to one reader only", "CON-04", "LIF-16", "GRP-10")
+@lie("readers-share-the-work", "a record comes to one reader only", "CON-04", "LIF-16")
 class ReadersShareTheWork(LyingReader):
     async def receive(self, *, max_records: int, wait_s: float) -> Sequence[Record]:
         found = await super().receive(max_records=max_records, wait_s=wait_s)

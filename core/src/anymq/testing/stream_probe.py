@@ -95,6 +95,7 @@ class Log:
 
     async def take(self, reader: StreamReader, count: int, *, limit_s: float = 5.0) -> list[Record]:
         """Receive exactly ``count`` records, in as many calls as it takes."""
+        expect(count >= 0, f"{-count} records came twice, or were never appended")
         taken: list[Record] = []
         loop = asyncio.get_running_loop()
         until = loop.time() + self.bench.limit(limit_s)
@@ -103,15 +104,18 @@ class Log:
         expect(len(taken) == count, f"{len(taken)} of {count} records came in time")
         return taken
 
-    async def rest(self, reader: StreamReader, *, limit_s: float = 10.0) -> list[Record]:
-        """What a reader without ``follow`` has left."""
+    async def rest(self, reader: StreamReader, *, limit_s: float = 5.0) -> list[Record]:
+        """What a reader without ``follow`` has left; fails when it neither ends nor goes on."""
         records: list[Record] = []
         loop = asyncio.get_running_loop()
         until = loop.time() + self.bench.limit(limit_s)
         while not reader.is_at_end:
             late = loop.time() > until
-            expect(not late, f"a reader with follow=False has no end after {len(records)} records")
-            records += await self.receive(reader, 100, PIECE_S)
+            expect(not late, f"a reader with follow=False has no end behind {len(records)} records")
+            fresh = await self.receive(reader, 100, PIECE_S)
+            records += fresh
+            if fresh:
+                until = loop.time() + self.bench.limit(limit_s)
         return records
 
     async def read(self, start: Start = EARLIEST, *, prefetch: int = 100) -> list[Record]:

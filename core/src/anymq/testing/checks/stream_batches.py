@@ -59,7 +59,7 @@ async def receive_bounds(bench: Bench) -> None:
             if len(got) >= 100:
                 break
             began = loop.time()
-            fresh = await log.receive(reader, most, 20.0)
+            fresh = await log.receive(reader, most, bench.limit(5.0))
             took = loop.time() - began
             expect(fresh, "an empty receive although there are records")
             expect(took < bench.limit(3.0), f"receive waited {took:.2f} s for more than there was")
