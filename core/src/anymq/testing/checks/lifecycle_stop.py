@@ -215,19 +215,19 @@ async def prefetched_go_back(bench: Bench, *, is_counted: bool) -> None:
     first = bench.collect(app, topic, group="g", name="c", prefetch=20, behaviour=block)
     second = bench.collect(other, topic, group="g", name="c", prefetch=30)
     await bench.started(app)
-    await bench.publish_many(app, topic, range(20))
+    await bench.publish_many(app, topic, range(25))
     await bench.received(first, 1)
     await bench.wait(lambda: len(app.consumers["c"].unsettled()) == 20, "20 to be prefetched", 10)
     async with asyncio.TaskGroup() as tasks:
         stopping = tasks.create_task(app.stop(grace_s=bench.limit(10)))
         await bench.wait(lambda: app.state == "stopping", "the stop to begin")
         await bench.started(other)
-        await bench.received(second, 19, limit_s=8)
+        await bench.received(second, 24, limit_s=8)
         expect(not stopping.done(), "the stop did not wait for the handler that was running")
         go.set()
         await bench.wait(stopping.done, "the stop to end", 10)
     await bench.quiet()
-    bench.check_exact(second, [n for n in range(20) if n not in first.values])
+    bench.check_exact(second, [n for n in range(25) if n not in first.values])
     expect(len(first.seen) == 1, f"{len(first.seen) - 1} handlers began after the stop did")
     _check_uncharged(second, is_counted=is_counted)
 
@@ -276,3 +276,25 @@ async def counted_go_back(bench: Bench) -> None:
             f"what a leaver held came back after {took:.2f} s only (lease: {lease_s} s)",
         )
         await bench.settle(heir, *got)
+        await _cancelled_receives(bench, broker, topic)
+
+
+async def _cancelled_receives(bench: Bench, broker: Any, topic: str) -> None:
+    """A receive that is cancelled as messages come: each was returned, or comes with the next."""
+    member = await bench.subscribe(broker, topic, "g")
+    sent: list[str] = []
+    got: list[Delivery] = []
+    for turn in range(8):
+        async with asyncio.TaskGroup() as tasks:
+            receiving = tasks.create_task(member.receive(max_messages=5, wait_s=bench.limit(5)))
+            await asyncio.sleep(0)
+            message = bench.message(topic)
+            sent.append(message.id)
+            await broker.send([message], timeout_s=bench.limit(5))
+            await asyncio.sleep(0.001 * turn)
+            receiving.cancel()
+        if not receiving.cancelled():
+            got += receiving.result()
+    got += await bench.take(member, len(sent) - len(got))
+    expect(sorted(d.id for d in got) == sorted(sent), "a cancelled receive lost its messages")
+    await bench.settle(member, *got)
