@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from anymq.abc import BackendEvent, Health
 from anymq.capabilities import Capabilities, Durability, Support
@@ -72,12 +72,27 @@ class OpenText(MemoryOptions):
     password: str | None = Field(default=None)  # type: ignore[assignment]
 
 
+class Guarded(MemoryOptions):
+    """Options of a backend that takes credentials."""
+
+    @field_validator("username", "password", "port", "path")
+    @classmethod
+    def _only_a_name(cls, value: Any) -> Any:
+        return value
+
+
 @lie("password-in-the-options", "keeps the password as plain text", "CFG-11", options=OpenText)
 class PasswordInTheOptions(LyingBroker):
     pass
 
 
-@lie("password-in-the-error", "shows the password when it is refused", "CFG-11", "LIF-03")
+@lie(
+    "password-in-the-error",
+    "shows the password when it is refused",
+    "CFG-11",
+    "LIF-03",
+    options=Guarded,
+)
 class PasswordInTheError(LyingBroker):
     async def open(self, events: Any) -> Capabilities:
         secret = self._options.secret("password")
@@ -86,25 +101,32 @@ class PasswordInTheError(LyingBroker):
         return await super().open(events)
 
 
-@lie("password-in-the-events", "tells the password with its address", "CFG-11")
+@lie("password-in-the-events", "tells the password with its address", "CFG-11", options=Guarded)
 class PasswordInTheEvents(LyingBroker):
     async def open(self, events: Any) -> Capabilities:
         events(BackendEvent("connected", f"memory://kit:{self._options.secret('password')}@x"))
         return await super().open(events)
 
 
-@lie("password-in-the-health", "shows the password in its health", "CFG-11")
+@lie("password-in-the-health", "shows the password in its health", "CFG-11", options=Guarded)
 class PasswordInTheHealth(LyingBroker):
     async def health(self) -> Health:
         return Health("up", facts={"login": str(self._options.secret("password"))})
 
 
-@lie("accepts-any-password", "opens with a password that it never looked at", "LIF-03")
+@lie(
+    "accepts-any-password",
+    "opens with a password that it never looked at",
+    "LIF-03",
+    options=Guarded,
+)
 class AcceptsAnyPassword(LyingBroker):
     pass
 
 
-@lie("denies-as-a-trouble", "takes a wrong password for a passing trouble", "LIF-03")
+@lie(
+    "denies-as-a-trouble", "takes a wrong password for a passing trouble", "LIF-03", options=Guarded
+)
 class DeniesAsATrouble(LyingBroker):
     async def open(self, events: Any) -> Capabilities:
         if self._options.secret("password") is not None:
