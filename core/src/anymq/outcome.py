@@ -45,12 +45,21 @@ class Retry:
 
     delay_s: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.delay_s is not None and not self.delay_s >= 0:
+            raise ValueError(f"Retry(delay_s={self.delay_s!r}): it must be 0 or more seconds")
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """Never again: set aside with its original bytes and the reason."""
 
     reason: str
+
+    def __post_init__(self) -> None:
+        given: object = self.reason  # what is typed can still be passed wrongly
+        if not isinstance(given, str):
+            raise TypeError(f"DeadLetter(reason=...) must be str, not {type(given).__name__}")
 
 
 Outcome = Ack | Release | Retry | DeadLetter

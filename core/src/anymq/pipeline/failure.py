@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from anymq.errors import classify
+from anymq.errors import AnyMQError, classify
 from anymq.message import Delivery, Message
 from anymq.outcome import ACK, RELEASE, DeadLetter, Outcome, Retry
 from anymq.retry import RetryPolicy
@@ -89,7 +89,7 @@ def death_facts(
     if error is not None:
         kind = type(error)
         facts[f"{_DEATH}error"] = _cap(f"{kind.__module__}.{kind.__qualname__}", MAX_MESSAGE)
-        facts[f"{_DEATH}message"] = _cap(str(error), MAX_MESSAGE)
+        facts[f"{_DEATH}message"] = _cap(_text(error), MAX_MESSAGE)
         stack = "".join(traceback.format_tb(error.__traceback__))
         facts[f"{_DEATH}stack"] = _cap(stack, MAX_STACK, keep_end=True)
     return facts
@@ -125,7 +125,14 @@ def _exhausted(
 
 
 def _reason(error: BaseException) -> str:
-    return str(getattr(error, "reason", "") or getattr(error, "code", "") or type(error).__name__)
+    return error.code if isinstance(error, AnyMQError) else type(error).__name__
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as problem:  # noqa: BLE001 - an error that fails when it is looked at
+        return f"(no text: {type(problem).__name__})"
 
 
 def _cap(text: str, size_bytes: int, *, keep_end: bool = False) -> str:

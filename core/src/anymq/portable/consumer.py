@@ -9,20 +9,20 @@ from typing import Any
 from anymq.abc import Subscription
 from anymq.capabilities import Capabilities
 from anymq.emulation.outcomes import Emulation
+from anymq.errors import BackendUnavailable
 from anymq.events import ConsumerStopped
 from anymq.message import Delivery
-from anymq.outcome import Outcome, Settlement, SettleResult
+from anymq.outcome import Outcome, Retry, Settlement, SettleResult
+from anymq.portable.admission import Admission
 from anymq.portable.batch import BatchRunner
 from anymq.portable.buffer import Buffer
-from anymq.portable.crash_guard import CrashGuard
 from anymq.portable.host import ConsumerHost, Subscribe
 from anymq.portable.intake import Intake
 from anymq.portable.plan import SubscriberPlan, default_prefetch
 from anymq.portable.resolver import Resolver
-from anymq.portable.send_batch import REPEATED
 from anymq.portable.settler import SendMany, Settler
 from anymq.portable.single import SingleRunner
-from anymq.portable.slots import Slots
+from anymq.portable.slots import Slot, Slots
 from anymq.support.lease_keeper import LeaseKeeper
 from anymq.support.limits import within
 
@@ -90,21 +90,26 @@ class Consumer:
             on_settled=self._settled,
             tell=self._host.tell,
         )
-        self._guard = CrashGuard(plan.max_deliveries, plan.source.group is not None)
         self._resolver = Resolver(
             plan, self._buffer, self._settler, self._emulation, clock, self._host.tell, self._fatal
         )
         runner = SingleRunner if plan.batch is None else BatchRunner
         self._runner = runner(plan, self._resolver, self._buffer, self._host.tell)
-        self._intake = Intake(
+        self._admission = Admission(plan, self._buffer, self._resolver, clock, self._host.spawn)
+        self._intake = self._admission.intake = Intake(
             self._subscription,
             prefetch=prefetch,
-            accept=self._accept,
+            accept=self._admission.accept,
             refuse=self._give_back,
             clock=clock,
         )
         self._slots = Slots(
-            self._buffer, self._runner.run, spawn=self._host.spawn, on_abort=self._aborted
+            self._buffer,
+            self._runner.run,
+            spawn=self._host.spawn,
+            on_abort=self._aborted,
+            on_stray=self._strayed,
+            on_crash=self._crashed,
         )
         self._begin(self._subscription)
 
@@ -164,7 +169,12 @@ class Consumer:
 
     def unsettled(self) -> list[Delivery]:
         """Deliveries that are with us: buffered, running, or waiting to be settled by hand."""
-        return [*self._buffer.all(), *self._slots.unsettled, *self._resolver.manual.values()]
+        return [
+            *self._buffer.all(),
+            *self._slots.unsettled,
+            *self._resolver.manual.values(),
+            *self._admission.waiting,
+        ]
 
     def _begin(self, subscription: Subscription) -> None:
         self._subscribed_prefetch = self._prefetch()
@@ -191,67 +201,16 @@ class Consumer:
     def _prefetch(self) -> int:
         return self.plan.prefetch or default_prefetch(self._concurrency)
 
-    def _accept(self, fresh: Sequence[Delivery]) -> None:
-        """Sort new deliveries: most go to the buffer, some never reach a handler."""
-        guard, accepts = self._guard, self.plan.accepts
-        now = self._host.clock.time()
-        plain: list[Delivery] = []
-        for delivery in fresh:
-            message = delivery.message
-            if message.meta and REPEATED in message.meta:
-                delivery.redelivered = True
-            if message.expires_at is not None and message.expires_at <= now:
-                self._resolver.expired(delivery)
-            elif message.meta and guard.is_alone(delivery):
-                self._run_alone(delivery)
-            elif guard.is_suspect(delivery):
-                self._resolver.set_aside(delivery)
-            elif accepts is not None and not accepts(delivery):
-                self._resolver.skip(delivery)
-            else:
-                plain.append(delivery)
-        if guard.alone is not None:
-            self._give_back(plain)
-        else:
-            self._buffer.put(plain)
-
-    def _run_alone(self, delivery: Delivery) -> None:
-        """A message that came back from crashes starts only while we hold nothing else."""
-        if self._guard.is_crash_loop(delivery):
-            self._resolver.crash_loop(delivery)
-        elif self._guard.alone is not None:
-            self._give_back([delivery])
-        else:
-            self._guard.alone = delivery
-            self._intake.close_gate("alone")
-            self._give_back(self._buffer.drain())
-            self._start_alone()
-
-    def _start_alone(self) -> None:
-        if self._guard.may_start(self._intake.held):
-            self._buffer.put([self._guard.started()])
-
     def _settled(self, settlement: Settlement, result: SettleResult) -> None:
-        self._intake.release(1)
-        guard = self._guard
-        if guard.alone is not None:
-            if guard.ends_with(settlement.delivery):
-                self._intake.open_gate("alone")
-            else:
-                self._start_alone()
+        self._admission.left([settlement.delivery])
 
     def _lost(self, lost: Sequence[Delivery]) -> None:
         """The backend takes deliveries away: their handlers are cancelled, nothing is settled."""
         gone = self._buffer.remove(lost)
         gone += self._resolver.forget_manual(lost)
-        self._intake.release(len(gone))
+        gone += self._admission.forget(lost)
         self._slots.cancel(list(lost), "lost")
-        self._end_alone(gone)
-
-    def _end_alone(self, gone: Sequence[Delivery]) -> None:
-        """If the lone delivery is among these, others may come again."""
-        if any(self._guard.ends_with(delivery) for delivery in gone):
-            self._intake.open_gate("alone")
+        self._admission.left(gone)
 
     def _aborted(self, deliveries: list[Delivery], reason: str) -> None:
         """A handler was cancelled: not a failure. Shutdown gives its message back uncounted."""
@@ -263,9 +222,22 @@ class Consumer:
                 self._give_back([delivery])
             else:
                 self._resolver.forget_manual([delivery])
-                self._intake.release(1)
                 self._buffer.finished(delivery)
-                self._end_alone([delivery])
+                self._admission.left([delivery])
+
+    async def _strayed(self, slot: Slot, stray: asyncio.CancelledError) -> None:
+        """A cancellation that nobody asked for (some clients raise it) is a failure like any."""
+        error = BackendUnavailable("the handler was cancelled from inside, by something it awaited")
+        error.__cause__ = stray
+        for delivery in slot.deliveries:
+            if not slot.is_settled and not delivery.is_ended:
+                await self._resolver.returned(delivery, Retry())
+            await self._resolver.run_hooks(delivery, error)
+
+    def _crashed(self, deliveries: list[Delivery], error: Exception) -> None:
+        """Core itself could not go on with a message: never a consumer that only looks alive."""
+        self._give_back(deliveries)
+        self._fatal(error)
 
     def _give_back(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:

@@ -26,6 +26,11 @@ class CrashGuard:
         self.alone: Delivery | None = None
         self._has_started = False
 
+    @property
+    def waiting(self) -> Delivery | None:
+        """The lone delivery while it has not started."""
+        return None if self._has_started else self.alone
+
     def is_suspect(self, delivery: Delivery) -> bool:
         """Delivered so often that it may be what kills processes."""
         count = delivery.delivery_count

@@ -100,6 +100,25 @@ class Resolver:
             return None
         return self._carry_out(delivery, decision)
 
+    async def refused(self, delivery: Delivery, error: Exception) -> None:
+        """The filter raised: a failure as the handler's, but the message never took its key."""
+        await self.run_hooks(delivery, error)
+        decision = decide(
+            delivery,
+            self._plan.retry,
+            now=self._clock.time(),
+            in_process_failures=1,
+            error=error,
+            may_hold=False,
+        )
+        settlement = Settlement(delivery, decision.outcome, decision.message)
+        if decision.reason == "dropped" or self._emulation.keeps_here(settlement):
+            self._tell(MessageDropped(delivery.topic, delivery.group, delivery.id, "exhausted"))
+            settlement = Settlement(delivery, ACK)
+        self._settler.add(settlement)
+        if decision.action == "stop":
+            self._on_fatal(error)
+
     def expired(self, delivery: Delivery) -> None:
         """Too old to be delivered: acknowledged, and told."""
         self.skip(delivery)

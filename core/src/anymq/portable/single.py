@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from anymq.errors import BackendUnavailable
 from anymq.events import AppEvent
 from anymq.message import Delivery
-from anymq.outcome import ACK, Retry
+from anymq.outcome import ACK
 from anymq.portable.buffer import Buffer
 from anymq.portable.plan import SubscriberPlan
 from anymq.portable.resolver import Resolver
@@ -41,9 +39,6 @@ class SingleRunner:
     async def _run_after(self, slot: Slot, delivery: Delivery) -> None:
         try:
             outcome = await self._call(delivery)
-        except asyncio.CancelledError as stray:
-            await self._stray(delivery, stray)
-            return
         except Exception as error:  # noqa: BLE001 - a handler may raise anything; that is its failure
             slot.check_cancelled(error)
             again = await self._resolver.failed(delivery, error)
@@ -81,13 +76,3 @@ class SingleRunner:
                 await self._run_manual(slot, again)
             return
         self._resolver.keep_manual(delivery)
-
-    async def _stray(self, delivery: Delivery, stray: asyncio.CancelledError) -> None:
-        """A cancellation that nobody asked for (some clients raise it) is a failure like any."""
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise stray
-        error = BackendUnavailable("the handler was cancelled from inside, by something it awaited")
-        error.__cause__ = stray
-        await self._resolver.returned(delivery, Retry())
-        await self._resolver.run_hooks(delivery, error)

@@ -25,12 +25,14 @@ Spawn = Callable[[Coroutine[Any, Any, None], Context], "asyncio.Task[None]"]
 class Slot:
     """One running handler, or none."""
 
-    __slots__ = ("abort", "deliveries", "is_settled", "task")
+    __slots__ = ("abort", "deliveries", "is_settled", "lost", "task")
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None] | None = None
         self.deliveries: list[Delivery] = []
         self.abort: Abort | None = None
+        self.lost: list[Delivery] = []
+        """Those of a batch that are no longer ours, when its handler is cancelled for them."""
         self.is_settled = False
         """The deliveries are acknowledged already (ack="before"): there is nothing to give back."""
 
@@ -56,11 +58,17 @@ class Slots:
         *,
         spawn: Spawn,
         on_abort: Callable[[list[Delivery], Abort], None],
+        on_stray: Callable[[Slot, asyncio.CancelledError], Awaitable[None]],
+        on_crash: Callable[[list[Delivery], Exception], None],
     ) -> None:
+        """``on_abort``: cancelled on purpose, and why. ``on_stray``: cancelled by nobody we know.
+        ``on_crash``: what comes after a handler raised, so that the slot is gone."""
         self._buffer = buffer
         self._run_one = run_one
         self._spawn = spawn
         self._on_abort = on_abort
+        self._on_stray = on_stray
+        self._on_crash = on_crash
         self._context = copy_context()
         self._size = 0
         self._slots: list[Slot] = []
@@ -86,7 +94,11 @@ class Slots:
     def cancel(self, lost: list[Delivery] | None, reason: Abort) -> None:
         """Cancel the handlers of some deliveries, or (None) all."""
         for slot in self._slots:
-            if lost is None or any(d.token == o.token for d in slot.deliveries for o in lost):
+            gone = slot.deliveries
+            if lost is not None:
+                gone = [d for d in gone if any(d.token == other.token for other in lost)]
+            if gone:
+                slot.lost += gone
                 slot.cancel(reason)
 
     async def wait_idle(self, limit_s: float) -> bool:
@@ -108,6 +120,16 @@ class Slots:
         slot.task = self._spawn(self._run(slot), self._context.copy())
 
     async def _run(self, slot: Slot) -> None:
+        try:
+            await self._serve(slot)
+        except Exception as error:  # noqa: BLE001 - a slot that is gone must be told, whatever it was
+            deliveries = list(slot.deliveries)
+            slot.deliveries.clear()
+            self._slots.remove(slot)
+            self._tell_ended()
+            self._on_crash(deliveries, error)
+
+    async def _serve(self, slot: Slot) -> None:
         buffer, ready = self._buffer, self._buffer.ready
         run_one = self._run_one
         handled, since = 0, monotonic()
@@ -120,7 +142,12 @@ class Slots:
             delivery = ready.popleft()
             slot.deliveries.append(delivery)
             try:
-                await run_one(slot, delivery)
+                try:
+                    await run_one(slot, delivery)
+                except asyncio.CancelledError as stray:
+                    if slot.abort is not None or slot.task is None or slot.task.cancelling():
+                        raise
+                    await self._on_stray(slot, stray)
                 if slot.abort is not None:
                     await self._finished_anyway(slot)
             except asyncio.CancelledError:
@@ -147,14 +174,21 @@ class Slots:
             slot.deliveries.clear()
             self._tell_ended()
             raise asyncio.CancelledError
-        self._on_abort(deliveries, reason)
+        # Of a batch only some may be lost: the others are still ours, and go back.
+        lost, slot.lost = slot.lost, []
+        if reason == "lost":
+            tokens = [d.token for d in lost]
+            self._on_abort([d for d in deliveries if d.token in tokens], "lost")
+            self._on_abort([d for d in deliveries if d.token not in tokens], "shutdown")
+        else:
+            self._on_abort(deliveries, reason)
 
     async def _finished_anyway(self, slot: Slot) -> None:
         """The handler was cancelled and returned all the same: its outcome counts."""
         slot.deliveries.clear()
         # A handler that had itself cancelled and then awaited nothing has not met it yet.
         await asyncio.sleep(0)
-        slot.abort = None
+        slot.abort, slot.lost = None, []
         if slot.task is not None:
             slot.task.uncancel()
 

@@ -26,7 +26,16 @@ class Stage:
         self.aborted: list[tuple[list[int], str]] = []
         self.tasks: list[asyncio.Task[None]] = []
         self._group = group
-        self.slots = Slots(self.buffer, work, spawn=self._spawn, on_abort=self._aborted)
+        self.strays: list[list[int]] = []
+        self.crashes: list[tuple[list[int], str]] = []
+        self.slots = Slots(
+            self.buffer,
+            work,
+            spawn=self._spawn,
+            on_abort=self._aborted,
+            on_stray=self._strayed,
+            on_crash=self._crashed,
+        )
 
     def put(self, *numbers: int) -> None:
         self.buffer.put([a_delivery(number) for number in numbers])
@@ -39,7 +48,14 @@ class Stage:
         return task
 
     def _aborted(self, deliveries: list[Delivery], reason: str) -> None:
-        self.aborted.append(([delivery.token for delivery in deliveries], reason))
+        if deliveries:
+            self.aborted.append(([delivery.token for delivery in deliveries], reason))
+
+    async def _strayed(self, slot: Slot, stray: asyncio.CancelledError) -> None:
+        self.strays.append([delivery.token for delivery in slot.deliveries])
+
+    def _crashed(self, deliveries: list[Delivery], error: Exception) -> None:
+        self.crashes.append(([delivery.token for delivery in deliveries], str(error)))
 
 
 @asynccontextmanager
@@ -114,125 +130,6 @@ async def test_idle_slots_that_are_too_many_end() -> None:
         assert sum(not task.done() for task in stage.tasks) == 2
 
 
-async def test_a_handler_can_be_cancelled_without_its_slot() -> None:
-    """The abort is told with its reason; the same slot goes on with the next message."""
-    handler = Handler()
-    async with running(handler) as stage:
-        stage.put(1)
-        await until(lambda: handler.begun == [1])
-        stage.slots.cancel([a_delivery(1)], "lost")
-        handler.go.set()
-        stage.put(2)
-        await until(lambda: handler.ended == [2])
-
-    assert stage.aborted == [([1], "lost")]
-    assert len(stage.tasks) == 1
-
-
-async def test_only_the_handlers_meant_are_cancelled() -> None:
-    """Others of the same subscriber go on; an idle slot is not touched."""
-    handler = Handler()
-    async with running(handler, 3) as stage:
-        stage.put(1, 2)
-        await until(lambda: len(handler.begun) == 2)
-        stage.slots.cancel([a_delivery(2), a_delivery(7)], "lost")
-        await until(lambda: stage.aborted)
-        handler.go.set()
-        await until(lambda: handler.ended == [1])
-
-    assert stage.aborted == [([2], "lost")]
-
-
-async def test_cancelling_twice_is_cancelling_once() -> None:
-    """The first reason stands, and the slot does not count two cancellations."""
-    handler = Handler()
-    async with running(handler) as stage:
-        stage.put(1)
-        await until(lambda: handler.begun)
-        stage.slots.cancel(None, "shutdown")
-        stage.slots.cancel(None, "lost")
-        await until(lambda: stage.aborted)
-        handler.go.set()
-        stage.put(2)
-        await until(lambda: handler.ended == [2])
-
-    assert stage.aborted == [([1], "shutdown")]
-
-
-async def test_a_handler_that_swallows_its_cancellation_leaves_the_slot_as_it_was() -> None:
-    """The next handler in it can be cancelled, and sees no cancellation of its predecessor."""
-    seen: list[int] = []
-    entered = asyncio.Event()
-
-    async def work(slot: Slot, delivery: Delivery) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        seen.append(task.cancelling())
-        entered.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            if delivery.token != 1:
-                raise
-
-    async with running(work) as stage:
-        for number in (1, 2, 3):
-            entered.clear()
-            stage.put(number)
-            await entered.wait()
-            stage.slots.cancel(None, "lost")
-            await until(lambda: not stage.slots.running)
-
-    assert seen == [0, 0, 0]
-    assert stage.aborted == [([2], "lost"), ([3], "lost")]
-    assert len(stage.tasks) == 1
-
-
-async def test_a_handler_that_cancels_itself_from_inside_does_not_end_its_slot() -> None:
-    """It calls what aborts handlers, and returns before anything was awaited."""
-    handled: list[int] = []
-
-    async def work(slot: Slot, delivery: Delivery) -> None:
-        handled.append(delivery.token)
-        if delivery.token == 1:
-            stage.slots.cancel(None, "shutdown")
-
-    async with running(work) as stage:
-        stage.put(1)
-        await turns()
-        stage.put(2)
-        await until(lambda: handled == [1, 2])
-
-
-async def test_cancelling_the_slots_task_itself_ends_it() -> None:
-    """That is no abort of a handler: its message is told as left by a shutdown."""
-    handler = Handler()
-    async with asyncio.TaskGroup() as group:
-        stage = Stage(handler, group)
-        stage.slots.resize(1)
-        stage.put(1)
-        await until(lambda: handler.begun)
-        stage.tasks[0].cancel()
-        assert await stage.slots.wait_idle(1)
-
-    assert stage.tasks[0].cancelled()
-    assert stage.aborted == [([1], "shutdown")]
-
-
-async def test_an_abort_and_the_end_of_the_task_at_once_end_the_task() -> None:
-    """The cancellation of the task is never mistaken for that of its handler."""
-    handler = Handler()
-    async with asyncio.TaskGroup() as group:
-        stage = Stage(handler, group)
-        stage.slots.resize(1)
-        stage.put(1)
-        await until(lambda: handler.begun)
-        stage.slots.cancel(None, "lost")
-        stage.tasks[0].cancel()
-
-    assert stage.tasks[0].cancelled()
-
-
 async def test_context_variables_of_a_handler_are_not_its_successors() -> None:
     """Each message starts with the context in which the consumer was started."""
     seen: list[str] = []
@@ -248,26 +145,6 @@ async def test_context_variables_of_a_handler_are_not_its_successors() -> None:
 
     assert seen == ["outer"] * 3
     assert COLOR.get() == "outer"
-
-
-async def test_context_variables_are_restored_after_an_abort_too() -> None:
-    """What a cancelled handler had set is gone."""
-    seen: list[str] = []
-
-    async def work(slot: Slot, delivery: Delivery) -> None:
-        seen.append(COLOR.get())
-        COLOR.set("dirty")
-        if delivery.token == 1:
-            await asyncio.Event().wait()
-
-    async with running(work) as stage:
-        stage.put(1)
-        await until(lambda: seen)
-        stage.slots.cancel(None, "lost")
-        stage.put(2)
-        await until(lambda: len(seen) == 2)
-
-    assert seen == ["none", "none"]
 
 
 async def test_a_full_buffer_does_not_keep_others_from_running() -> None:
@@ -315,24 +192,3 @@ async def test_waiting_for_idle_has_a_limit() -> None:
         assert not await stage.slots.wait_idle(0.001)
         handler.go.set()
         assert await stage.slots.wait_idle(5)
-
-
-async def test_a_timeout_inside_a_handler_works_after_an_abort() -> None:
-    """``asyncio.timeout`` counts cancellations: those of earlier handlers must be gone."""
-    results: list[str] = []
-
-    async def work(slot: Slot, delivery: Delivery) -> None:
-        if delivery.token == 1:
-            await asyncio.Event().wait()
-        try:
-            async with asyncio.timeout(0.001):
-                await asyncio.Event().wait()
-        except TimeoutError:
-            results.append("timeout")
-
-    async with running(work) as stage:
-        stage.put(1)
-        await until(lambda: stage.slots.running)
-        stage.slots.cancel(None, "lost")
-        stage.put(2, 3)
-        await until(lambda: len(results) == 2)
