@@ -58,12 +58,18 @@ class StreamLie:
     """A plugin object, and what the kit has to say about it."""
 
     def __init__(
-        self, name: str, says: str, caught_by: Iterable[str], stream: type[MemoryStream]
+        self,
+        name: str,
+        says: str,
+        caught_by: Iterable[str],
+        stream: type[MemoryStream],
+        options: type[MemoryOptions],
     ) -> None:
         self.name = f"broken-{name}"
         self.says = says
         self.caught_by = tuple(caught_by)
         self.stream = stream
+        self.options = options
 
     def __repr__(self) -> str:
         return self.name
@@ -75,7 +81,7 @@ class StreamLie:
             BackendDescriptor(
                 name=self.name,
                 schemes=(self.name,),
-                options=MemoryOptions,
+                options=self.options,
                 capabilities=capabilities_of(MemoryOptions()),
                 broker=MemoryBroker,
                 stream=self.stream,
@@ -88,14 +94,16 @@ LIES: list[StreamLie] = []
 """Every lie of the modules imported so far."""
 
 
-def lie(name: str, says: str, *caught_by: str) -> Callable[[type[Any]], StreamLie]:
+def lie(
+    name: str, says: str, *caught_by: str, options: type[MemoryOptions] = MemoryOptions
+) -> Callable[[type[Any]], StreamLie]:
     """Make a plugin object of a stream or a reader class. ``says``: the lie."""
 
     def make(liar: type[Any]) -> StreamLie:
         stream = liar
         if issubclass(liar, LyingReader):
             stream = type(liar.__name__, (LyingStream,), {"wrapper": liar})
-        found = StreamLie(name, says, caught_by, stream)
+        found = StreamLie(name, says, caught_by, stream, options)
         LIES.append(found)
         return found
 

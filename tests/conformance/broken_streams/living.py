@@ -6,14 +6,18 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import field_validator
+
 from anymq.abc import EventSink, Health, Record, Start
 from anymq.capabilities import Capabilities
 from anymq.errors import BackendUnavailable
 from anymq.memory.capabilities import capabilities_of
+from anymq.memory.options import MemoryOptions
 from anymq.message import Message
 from tests.conformance.broken_streams.lie import LyingReader, LyingStream, lie
 
 __all__ = [
+    "AnyPasswordWillDo",
     "AppendsAfterClose",
     "AppendsSilentlyAfterClose",
     "CloseHangsOnUnread",
@@ -32,7 +36,30 @@ __all__ = [
     "SecondCloseFails",
     "UpAfterClose",
     "UpInAnOutage",
+    "WrongPasswordIsAnOutage",
 ]
+
+
+class _AnyPassword(MemoryOptions):
+    @field_validator("username", "password", "port", "path")
+    @classmethod
+    def _only_a_name(cls, value: Any) -> Any:
+        return value
+
+
+@lie("any-password-will-do", "nobody looks at the password", "LIF-03", options=_AnyPassword)
+class AnyPasswordWillDo(LyingStream):
+    pass
+
+
+@lie(
+    "wrong-password-is-an-outage", "a refusal is a passing trouble", "LIF-03", options=_AnyPassword
+)
+class WrongPasswordIsAnOutage(LyingStream):
+    async def open(self, events: EventSink) -> Capabilities:
+        if self._options.password is not None:
+            raise BackendUnavailable("the password was refused")
+        return await super().open(events)
 
 
 @lie("never-connected", "opening is not told", "LIF-01")

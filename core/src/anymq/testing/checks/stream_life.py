@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from anymq.abc import StreamReader
+from anymq.abc import BackendContext, Stream, StreamReader
 from anymq.abc.stream import EARLIEST, LATEST
 from anymq.capabilities import CAPABILITY_NAMES, Capabilities, Support
-from anymq.errors import BackendUnavailable, ClosedError, classify
+from anymq.config import Settings, resolve_role
+from anymq.errors import AccessDenied, BackendUnavailable, ClosedError, ConfigError, classify
+from anymq.support.clock import SystemClock
 from anymq.testing.bench import Bench
-from anymq.testing.check import check, expect
+from anymq.testing.check import CheckFailed, check, expect
+from anymq.testing.checks.secrets import no_secret, told_by, with_secret
+from anymq.testing.decoys import subject_of
 from anymq.testing.outage import outage
 from anymq.testing.stream_probe import Log, declared, opened, refused, same, unopened, within
 
@@ -47,6 +51,38 @@ async def fails_fast(bench: Bench) -> None:
     async with opened(bench) as log:
         sent = await log.fill(3)
         same(sent, await log.read())
+
+
+@check("LIF-03", "bad_credentials_are_permanent", family="stream")
+async def bad_credentials(bench: Bench) -> None:
+    """Wrong credentials (any, where the backend has none) are refused at once and for good: by the
+    options, or by open. Nothing shows them."""
+    plugin = await subject_of(bench)
+    secret = f"kit-wr0ng-{bench.run_id}"
+    events: list[Any] = []
+    try:
+        settings = Settings(url=with_secret(plugin, secret))
+        options = resolve_role(settings, "broker", bench.registry).options
+        make = plugin.descriptor.stream
+        expect(make is not None, "the backend has no Stream")
+        if make is not None:
+            stream = make(options, BackendContext(SystemClock(), client_id="kit"))
+            await _open_and_fail(bench, stream, events)
+    except (AccessDenied, ConfigError) as error:
+        expect(classify(error) == "fatal", f"the refusal is {classify(error)}")
+        no_secret(secret, "the refusal", told_by(error))
+    else:
+        raise CheckFailed(f"{plugin.scheme}:// was opened with a wrong password")
+    kinds = [event.kind for event in events]
+    expect("connected" not in kinds, f"a refused open told {kinds}")
+    no_secret(secret, "an event", map(repr, events))
+
+
+async def _open_and_fail(bench: Bench, stream: Stream, events: list[Any]) -> None:
+    try:
+        await within(bench, stream.open(events.append), "open with a wrong password", 10)
+    finally:
+        await within(bench, stream.aclose(timeout_s=5.0), "close after a refused open", 6)
 
 
 @check("LIF-04", "close_is_idempotent", family="stream")
