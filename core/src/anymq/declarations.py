@@ -61,13 +61,36 @@ class SubscriberSpec:
             raise ConfigError(f'{where}: order={self.order!r} must be "none" or "key"')
         if self.ack not in ("after", "before", "manual"):
             raise ConfigError(f'{where}: ack={self.ack!r} must be "after", "before" or "manual"')
-        if self.batch_size is not None and (self.batch_size < 1 or self.ack != "after"):
-            raise ConfigError(f'{where}: a batch needs batch_size >= 1 and ack="after"')
+        self._check_batch(where)
+        self._check_limits(where)
         if self.timeout_s is not None and not self.signature.is_async:
             raise ConfigError(
                 f"{where}: timeout_s is refused for a plain function, because a thread cannot be"
                 " stopped; make it 'async def' or leave the limit out"
             )
+
+    def _check_batch(self, where: str) -> None:
+        if self.batch_size is None:
+            return
+        if self.batch_size < 1 or self.ack != "after":
+            raise ConfigError(f'{where}: a batch needs batch_size >= 1 and ack="after"')
+        if self.publish_to:
+            raise ConfigError(
+                f"{where}: a batch handler returns outcomes, so @publisher({self.publish_to[0]!r})"
+                " would publish nothing: leave it out, and use delivery.publish"
+            )
+
+    def _check_limits(self, where: str) -> None:
+        for name, least, is_least_taken in (
+            ("batch_wait_s", 0, True),
+            ("timeout_s", 0, False),
+            ("max_block_s", 0, True),
+            ("max_deliveries", 1, True),
+        ):
+            value = getattr(self, name)
+            if value is not None and not (value > least or (is_least_taken and value == least)):
+                wanted = f"at least {least}" if is_least_taken else f"more than {least}"
+                raise ConfigError(f"{where}: {name}={value} must be {wanted}")
 
 
 class Declarations:

@@ -14,7 +14,8 @@ Middleware = Callable[[Delivery, Call], Awaitable[Outcome]]
 """``async def m(delivery, call_next) -> Outcome``. It may look, change the outcome, or not call.
 
 Order: the App's first, then the Router's, then the subscriber's; within each as they were given,
-the first outermost. The body is decoded before any of them: ``delivery.value``.
+the first outermost. The body is decoded before any of them: ``delivery.value``. Batch handlers,
+which get many deliveries at once, are not wrapped; error hooks hear of their failures all the same.
 """
 
 

@@ -11,6 +11,7 @@ from anymq.events import AppEvent
 from anymq.message import Delivery
 from anymq.outcome import ACK, Outcome
 from anymq.pipeline.handler import outcome_of
+from anymq.pipeline.scope import DeliveryScope
 from anymq.portable.buffer import Buffer
 from anymq.portable.plan import BatchPlan, SubscriberPlan
 from anymq.portable.resolver import Resolver
@@ -44,7 +45,10 @@ class BatchRunner:
         if not members:
             return
         try:
-            result = await self._batch.call(values, members)
+            async with asyncio.timeout(self._batch.timeout_s):
+                result = await self._batch.call(values, members)
+            for member in members:
+                await _finish(member)
             outcomes = _outcomes(result, len(members))
         except BatchFailed as error:
             slot.check_cancelled(error)
@@ -59,8 +63,8 @@ class BatchRunner:
 
     async def _gather(self, slot: Slot) -> None:
         """Add what is ready, and wait for more while there is time. One that failed ends it."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._batch.wait_s
+        clock = self._buffer.clock
+        until = clock.monotonic() + self._batch.wait_s
         ready, members = self._buffer.ready, slot.deliveries
         while len(members) < self._batch.size:
             if ready:
@@ -68,7 +72,7 @@ class BatchRunner:
                     return
                 members.append(ready.popleft())
                 continue
-            rest = until - loop.time()
+            rest = until - clock.monotonic()
             if rest <= 0:
                 return
             await self._buffer.wait(rest)
@@ -76,11 +80,13 @@ class BatchRunner:
     async def _decode(self, slot: Slot) -> tuple[list[Delivery], list[Any]]:
         members: list[Delivery] = []
         values: list[Any] = []
-        unwrap = self._batch.unwrap
+        unwrap, scope = self._batch.unwrap, self._batch.scope
         for delivery in slot.deliveries:
+            delivery.start_attempt(None if scope is None else scope(delivery))
             try:
                 message = delivery.message if unwrap is None else unwrap(delivery)
-                values.append(self._batch.decode(message))
+                delivery.value = self._batch.decode(message)
+                values.append(delivery.value)
             except DecodeError as error:
                 await self._resolver.failed(delivery, error)
             else:
@@ -101,6 +107,12 @@ class BatchRunner:
         again = await self._resolver.failed(member, error)
         if again is not None:
             self._buffer.put_first(again)
+
+
+async def _finish(member: Delivery) -> None:
+    """Wait for what the handler published for this member and did not await."""
+    if isinstance(member.scope, DeliveryScope):
+        await member.scope.finish()
 
 
 def _outcomes(result: Any, count: int) -> list[Outcome]:

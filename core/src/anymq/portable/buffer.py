@@ -16,7 +16,7 @@ class Buffer:
     """Deliveries between intake and slots. Its size is bounded by the intake's prefetch."""
 
     def __init__(self, clock: Clock, *, by_key: bool) -> None:
-        self._clock = clock
+        self.clock = clock
         self._by_key = by_key
         self.ready: deque[Delivery] = deque()
         self._behind: dict[str, deque[Delivery]] = {}
@@ -40,7 +40,7 @@ class Buffer:
 
     def hold(self, delivery: Delivery, delay_s: float) -> None:
         """Bring a delivery back after a delay, its key taken all the while."""
-        timer = self._clock.call_later(delay_s, lambda: self._ripe(delivery))
+        timer = self.clock.call_later(delay_s, lambda: self._ripe(delivery))
         self._held[id(delivery)] = (delivery, timer)
 
     def finished(self, delivery: Delivery) -> None:
@@ -91,7 +91,7 @@ class Buffer:
         self._idle.append(waiter)
         timer = None
         if limit_s is not None:
-            timer = self._clock.call_later(limit_s, lambda: _finish(waiter))
+            timer = self.clock.call_later(limit_s, lambda: _finish(waiter))
         try:
             await waiter
         finally:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from anymq.message import Delivery, Message
+from anymq.message import Delivery, HandlingScope, Message
 from anymq.middleware.chain import Call
 from anymq.retry import RetryPolicy
 from anymq.topology import Source
@@ -30,6 +30,9 @@ class BatchPlan:
     call: Callable[[list[Any], list[Delivery]], Awaitable[Any]]
     unwrap: Callable[[Delivery], Message] | None = None
     """Takes a member out of its envelope, where there is one."""
+    scope: Callable[[Delivery], HandlingScope] | None = None
+    """Made for each member where the handler can reach its deliveries."""
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

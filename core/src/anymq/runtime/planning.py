@@ -93,7 +93,15 @@ def make_plan(spec: SubscriberSpec, parts: PlanParts) -> SubscriberPlan:
     batch = None
     if spec.batch_size is not None:
         call_batch = measured_batch(invoke, parts.around_batch)
-        batch = BatchPlan(spec.batch_size, spec.batch_wait_s, decode, call_batch, unwrap)
+        batch = BatchPlan(
+            spec.batch_size,
+            spec.batch_wait_s,
+            decode,
+            call_batch,
+            unwrap,
+            scope if spec.signature.needs_scope else None,
+            spec.timeout_s,
+        )
     concurrency = (override and override.concurrency) or spec.concurrency
     prefetch = (override and override.prefetch) or spec.prefetch
     if batch is not None and prefetch is None:
