@@ -33,8 +33,10 @@ def plugins_use_what_authors_may_use(module: Module) -> Iterator[str]:
     """A plugin's source imports what a third party may, and no other plugin."""
     if not module.distribution.startswith("anymq_"):
         return
+    # A plugin may bring the kit's harness for it: its own module, which only the kit imports.
+    allowed = FOR_AUTHORS | ({"testing", "urls"} if module.name.endswith(".harness") else set())
     for node, target in imported(module):
-        if _is_of(target, "anymq") and _part(target) not in FOR_AUTHORS:
+        if _is_of(target, "anymq") and _part(target) not in allowed:
             yield module.at(node, f"a plugin imports {target}")
         if target.startswith(("anymq_", "newsstand")) and not _is_of(target, module.distribution):
             yield module.at(node, f"a plugin imports another distribution, {target}")

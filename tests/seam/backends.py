@@ -23,7 +23,7 @@ class Backend:
     server: str | None = None
     """The server that it needs; None: none."""
     url: str = ""
-    """Where it is, for a backend without a server."""
+    """Where it is, for a backend without a server; ``{folder}`` becomes one of the test's own."""
     crash_options: Mapping[str, object] = field(default_factory=dict)
     """Options that make a dead consumer noticed soon."""
     takeover_s: float = 6.0
@@ -85,6 +85,13 @@ BACKENDS = (
         "anymq.memory",
         "Memory",
         url="memory://seam?native=none",
+        crash_options={"lease_s": 2.0},
+    ),
+    Backend(
+        "sqlite",
+        "anymq_sqlite",
+        "Sqlite",
+        url="sqlite:///{folder}/seam.db",
         crash_options={"lease_s": 2.0},
     ),
     Backend(

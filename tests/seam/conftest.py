@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -33,10 +34,10 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 
 @pytest.fixture
-def url(backend: Backend) -> str:
+def url(backend: Backend, tmp_path: Path) -> str:
     """Where the backend is."""
     if backend.server is None:
-        return backend.url
+        return backend.url.format(folder=tmp_path)
     return os.environ[f"ANYMQ_TEST_{backend.server.upper()}_URL"]
 
 

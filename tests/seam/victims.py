@@ -37,7 +37,7 @@ def victim(
     seam: Seam, broker: Broker, topic: str, group: str, count: int
 ) -> AbstractAsyncContextManager[Victim]:
     """A consumer of ``group`` with ``count`` deliveries in flight, in a process where possible."""
-    if seam.backend.server is None:
+    if seam.backend.module == "anymq.memory":
         return _in_process(seam, broker, topic, group, count)
     return _process(seam, topic, group, count)
 

@@ -1,0 +1,52 @@
+"""The file's condition, from a real exchange: something is written."""
+
+from __future__ import annotations
+
+import os
+
+from anymq.abc import Health
+from anymq.errors import AnyMQError, BufferFull
+from anymq_sqlite.session import Session
+from anymq_sqlite.store import Store
+
+__all__ = ["look"]
+
+LIMIT_S = 1.8
+"""``health`` has two seconds in all."""
+
+
+async def look(store: Store) -> Health:
+    """Never raises."""
+    try:
+        facts = await store.run(_facts, timeout_s=LIMIT_S, is_durable=False)
+        trouble = store.trouble
+    except BufferFull as error:
+        return Health("degraded", str(error))
+    except AnyMQError as error:
+        return Health("down", _trouble(store) or str(error))
+    return Health("up", store.file, facts) if trouble is None else Health("down", trouble)
+
+
+def _facts(session: Session) -> dict[str, str]:
+    session.execute("UPDATE meta SET value = value WHERE name = 'schema'")
+    size = session.one("PRAGMA page_size")
+    return {
+        "file_bytes": str(session.one("PRAGMA page_count") * size),
+        "free_bytes": str(session.one("PRAGMA freelist_count") * size),
+        "log_bytes": str(_size(f"{session.file}-wal")),
+        "members": str(session.one("SELECT count(*) FROM members")),
+    }
+
+
+def _size(file: str) -> int:
+    try:
+        return os.path.getsize(file)
+    except OSError:
+        return 0
+
+
+def _trouble(store: Store) -> str | None:
+    try:
+        return store.trouble
+    except AnyMQError:
+        return None
