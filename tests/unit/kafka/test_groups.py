@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
-from anymq.errors import TopologyError
-from anymq.outcome import ACK, SETTLED, STALE, Settlement
+from anymq.errors import ClosedError, TopologyError
+from anymq.outcome import ACK, RELEASE, SETTLED, STALE, Settlement
 from anymq.topology import TopologyMode
 from tests.unit.kafka.bench import CALL_S, JOIN_S, Bench
 
@@ -60,7 +60,7 @@ async def test_what_is_settled_behind_a_gap_does_not_come_again(bench: Bench) ->
 
     async with bench.member(broker, "news", "desk") as desk:
         again, new = await bench.collect(desk, 2)
-        assert (again.id, again.redelivered, again.delivery_count) == ("news-2", True, 2)
+        assert (again.id, again.redelivered, again.delivery_count) == ("news-2", True, 1)
         assert (new.id, new.redelivered, new.delivery_count) == ("news-4", False, 1)
         assert await bench.ack(desk, again, new) == [SETTLED, SETTLED]
 
@@ -104,6 +104,48 @@ async def test_a_delivery_is_settled_once(bench: Bench) -> None:
 
         assert list(results) == [SETTLED, STALE]
         assert await bench.ack(desk, delivery) == [STALE]
+
+
+async def test_a_release_comes_back_at_once_and_uncounted(bench: Bench) -> None:
+    """Before what follows; after a stop it goes to the next member instead."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news", "desk")
+    await bench.send(broker, *(bench.message("news", n) for n in (1, 2)))
+    async with bench.member(broker, "news", "desk") as desk:
+        (first,) = await bench.collect(desk, 1)
+        (result,) = await desk.settle([Settlement(first, RELEASE)], timeout_s=CALL_S)
+        assert result == SETTLED
+        assert await bench.ack(desk, first) == [STALE]
+        again, second = await bench.collect(desk, 2)
+        assert (again.id, again.redelivered, again.delivery_count) == ("news-1", True, 1)
+        assert (second.id, second.redelivered) == ("news-2", False)
+        await desk.stop()
+        (result,) = await desk.settle([Settlement(again, RELEASE)], timeout_s=CALL_S)
+        assert result == SETTLED
+        assert await bench.ack(desk, second) == [SETTLED]
+
+    async with bench.member(broker, "news", "desk") as desk:
+        (last,) = await bench.collect(desk, 1)
+        assert (last.id, last.redelivered, last.delivery_count) == ("news-1", True, 1)
+
+
+async def test_a_vanished_member_is_counted(bench: Bench) -> None:
+    """Nothing is committed or left; after the session another member has it all, told so."""
+    doomed, broker = await bench.broker(session_timeout_s=6), await bench.broker()
+    await bench.declare(broker, "news", "desk")
+    await bench.send(broker, *(bench.message("news", n) for n in (1, 2)))
+    async with bench.member(doomed, "news", "desk") as desk:
+        await bench.collect(desk, 2)
+        doomed.abandon()
+    with pytest.raises(ClosedError):
+        await doomed.send([bench.message("news", 3)], timeout_s=CALL_S)
+
+    async with bench.member(broker, "news", "desk") as desk:
+        seen = await bench.collect(desk, 2)
+        assert [(d.id, d.redelivered, d.delivery_count) for d in seen] == [
+            ("news-1", True, 2),
+            ("news-2", True, 2),
+        ]
 
 
 async def test_no_more_than_prefetch_is_out(bench: Bench) -> None:

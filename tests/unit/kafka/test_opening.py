@@ -91,7 +91,7 @@ async def test_an_open_broker_tells_what_it_is(bench: Bench) -> None:
     assert found.server.startswith("Apache Kafka")
     assert found.durability is Durability.PROCESS_CRASH
     assert found.level("order_by_key") is Support.NATIVE
-    assert found.handles == {"order_by_key", "wildcard"}
+    assert found.handles == {"release", "order_by_key", "wildcard"}
     assert health.status == "up"
 
 

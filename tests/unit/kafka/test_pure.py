@@ -31,7 +31,13 @@ def test_a_note_says_the_same_after_the_broker(position: int, data: st.DataObjec
     """Encoding and decoding keep counts and holes, whatever the position."""
     holes = tuple(sorted(data.draw(st.sets(st.integers(position, position + 500), max_size=20))))
     reach = (holes[-1] if holes else position) + data.draw(st.integers(0, 50))
-    note = CommitNote(data.draw(st.integers(0, 30)), data.draw(st.integers(0, 999)), reach, holes)
+    note = CommitNote(
+        takeovers=data.draw(st.integers(0, 30)),
+        window=data.draw(st.integers(0, 999)),
+        is_orderly=data.draw(st.booleans()),
+        reach=reach,
+        holes=holes,
+    )
 
     assert CommitNote.decode(note.encode(position), position) == note
 
@@ -39,7 +45,7 @@ def test_a_note_says_the_same_after_the_broker(position: int, data: st.DataObjec
 def test_a_note_never_outgrows_the_broker_and_never_claims_too_much() -> None:
     """Cut holes are not taken as settled: those records come again."""
     holes = tuple(range(0, 20_000, 3))
-    note = CommitNote(1, 2, 20_000, holes)
+    note = CommitNote(1, 2, reach=20_000, holes=holes)
 
     text = note.encode(0)
     found = CommitNote.decode(text, 0)
@@ -69,6 +75,18 @@ def test_a_crash_flags_what_may_have_been_out_and_counts() -> None:
     assert CommitNote.decode(partition.commit().metadata, 10).takeovers == 3
 
 
+def test_an_orderly_end_is_flagged_and_not_counted() -> None:
+    """A crash after it counts once, from where the count stood."""
+    note = CommitNote(takeovers=2, window=1, is_orderly=True)
+    partition = OwnedPartition("t", 0, "main", position=10, note=note, end=14, window=WINDOW)
+
+    assert [partition.see(offset) for offset in (10, 11)] == [3, 1]
+    assert [partition.was_out(offset) for offset in (10, 11)] == [True, False]
+    crashed = CommitNote.decode(partition.commit().metadata, 10)
+    heir = OwnedPartition("t", 0, "main", position=10, note=crashed, end=14, window=WINDOW)
+    assert heir.see(10) == 4
+
+
 def test_the_count_begins_again_once_the_position_moves() -> None:
     """Only takeovers at one position make a crash loop."""
     note = CommitNote(takeovers=5, window=3)
@@ -80,7 +98,7 @@ def test_the_count_begins_again_once_the_position_moves() -> None:
 
     found = partition.commit()
     assert found.offset == 1
-    assert CommitNote.decode(found.metadata, 1) == CommitNote(0, WINDOW, 1)
+    assert CommitNote.decode(found.metadata, 1) == CommitNote(0, WINDOW, reach=1)
 
 
 def test_an_orderly_end_tells_exactly_what_is_out() -> None:

@@ -65,6 +65,7 @@ class KafkaBroker(Broker):
 
     def abandon(self) -> None:
         """Vanish as a killed process does; ``aclose`` afterwards only waits for threads."""
+        self._link.abandon()
         for subscription in self._subscriptions:
             subscription.abandon()
 

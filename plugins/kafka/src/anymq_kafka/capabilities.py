@@ -15,6 +15,7 @@ _NATIVE = (
     "consumer_groups",
     "anonymous_subscription",
     "pause_resume",
+    "release",
     "order_by_key",
     "replay",
     "seek",
@@ -23,15 +24,14 @@ _NATIVE = (
 _EMULATED = (
     "dead_letters",
     "request_reply",
-    "release",
     "delayed_retry",
     "delayed_delivery",
     "priority",
     "ttl",
     "delivery_count",
 )
-HANDLES: frozenset[Feature] = frozenset({"order_by_key", "wildcard"})
-"""A partition has one owner, topics are found by pattern; all else is core's, by companions."""
+HANDLES: frozenset[Feature] = frozenset({"release", "order_by_key", "wildcard"})
+"""A partition has one owner, who can hand out again; all else is core's, by companions."""
 
 
 def capabilities_of(

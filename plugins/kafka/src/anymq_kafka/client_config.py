@@ -86,7 +86,7 @@ class ClientConfig:
             found["partition.assignment.strategy"] = "cooperative-sticky"
             found["session.timeout.ms"] = _ms(self._options.session_timeout_s)
             # A rebalance is noticed at a heartbeat.
-            found["heartbeat.interval.ms"] = min(1000, _ms(self._options.session_timeout_s) // 3)
+            found["heartbeat.interval.ms"] = min(500, _ms(self._options.session_timeout_s) // 3)
         return self._with_overrides(found)
 
     def _base(self) -> Properties:

@@ -16,9 +16,11 @@ class CommitNote:
     """The metadata of one commit. Foreign commits have none, which reads as the defaults."""
 
     takeovers: int = 0
-    """How often the partition changed hands with records handed out, at this very position."""
+    """How often an owner was lost with records handed out, at this very position."""
     window: int = 0
     """At most so many unsettled records behind the position are handed out; 0 on a clean end."""
+    is_orderly: bool = False
+    """The owner left in good order: what it gave back is not counted as a takeover."""
     reach: int = 0
     """Everything before it is settled, as far behind the position as it is …"""
     holes: tuple[int, ...] = ()
@@ -43,7 +45,8 @@ class CommitNote:
         return text
 
     def _text(self, reach: int, holes: list[int]) -> str:
-        named = {"t": self.takeovers, "w": self.window, "r": reach, "h": holes}
+        orderly = int(self.is_orderly)
+        named = {"t": self.takeovers, "w": self.window, "o": orderly, "r": reach, "h": holes}
         found = {name: value for name, value in named.items() if value}
         return json.dumps(found, separators=(",", ":")) if found else ""
 
@@ -55,6 +58,7 @@ class CommitNote:
             return cls(
                 takeovers=int(found.get("t", 0)),
                 window=int(found.get("w", 0)),
+                is_orderly=bool(found.get("o", 0)),
                 reach=position + int(found.get("r", 0)),
                 holes=tuple(position + int(hole) for hole in found.get("h", ())),
             )

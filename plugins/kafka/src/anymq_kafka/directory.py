@@ -65,7 +65,8 @@ class TopicDirectory:
             raise error_of(error, "list topics") from error
         except TimeoutError as error:
             raise BackendUnavailable(f"list topics: {error}") from error
-        return {name: len(topic.partitions) for name, topic in found.topics.items()}
+        self._partitions = {name: len(topic.partitions) for name, topic in found.topics.items()}
+        return dict(self._partitions)
 
     async def missing(self, topics: Iterable[str], *, timeout_s: float) -> set[str]:
         """Which of these topics do not exist; asks about those not seen yet, in one request."""

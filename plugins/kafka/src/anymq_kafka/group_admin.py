@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from confluent_kafka import KafkaException
+from confluent_kafka import ConsumerGroupState, KafkaException
 
 from anymq.errors import AnyMQError, Busy
 from anymq_kafka.admin import Admin
@@ -50,6 +50,17 @@ class GroupAdmin:
             else:
                 found[group_id] = len(described.members or ())
         return found
+
+    async def owned_partitions(self, group_id: str) -> int:
+        """How many partitions have an owner; 0 while the group rebalances."""
+        future = self._admin.api.describe_consumer_groups(
+            [group_id], request_timeout=self._timeout_s
+        )[group_id]
+        found = await answer(future, f"describe group {group_id!r}", timeout_s=self._timeout_s)
+        if found.state is not ConsumerGroupState.STABLE:
+            return 0
+        assignments = (member.assignment for member in found.members or ())
+        return sum(len(owned.topic_partitions) for owned in assignments if owned is not None)
 
     async def require_empty(self, group_id: str) -> None:
         """Raise Busy while a group has members."""

@@ -129,6 +129,8 @@ class GroupMember(Member):
             [TopicPartition(at.topic, at.partition, at.offset) for at in committed]
         )
         self.keep_paused(consumer, wanted)
+        # Before anything is handed out: who takes over after a crash must know that it may be.
+        self._commit(consumer, self._dirty())
 
     def _committed(self, consumer: Consumer, wanted: list[TopicPartition]) -> list[TopicPartition]:
         """Where the partitions are, with the notes; where that is not known, the library asks."""

@@ -9,8 +9,9 @@ from uuid import uuid4
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from anymq.abc.broker import OnLost
-from anymq.errors import InvalidState, TopologyError
+from anymq.errors import AnyMQError, InvalidState, TopologyError
 from anymq.topology import Source, is_pattern, matches
+from anymq_kafka.group_admin import GroupAdmin
 from anymq_kafka.group_member import GroupMember
 from anymq_kafka.link import Link
 from anymq_kafka.member import Member
@@ -20,6 +21,10 @@ from anymq_kafka.private_member import PrivateMember
 from anymq_kafka.subscription import KafkaSubscription
 
 __all__ = ["Joining"]
+
+_JOIN_S = 5.0
+"""Rebalances take a second or two; brokers let the first member of a group wait for three."""
+_LOOK_S = 0.05
 
 
 class Joining:
@@ -52,6 +57,13 @@ class Joining:
         found = await self._matching()
         members = await self._join([*self._plain, *found], subscription, LAST)
         subscription.begin(members)
+        is_joined = False
+        try:
+            await self._assigned()
+            is_joined = True
+        finally:
+            if not is_joined:  # cancelled
+                await subscription.aclose(timeout_s=self._timeout_s)
         return subscription
 
     async def check(self) -> None:
@@ -66,6 +78,29 @@ class Joining:
         async with asyncio.TaskGroup() as checking:
             for topic in self._plain:
                 checking.create_task(self._check_group(topic))
+
+    async def _assigned(self) -> None:
+        """Wait, for a while, until every partition has its owner: then each member has its share.
+
+        Without it what is sent right after a start would all be read by the member that was first.
+        """
+        if self._group is None:
+            return
+        async with asyncio.TaskGroup() as waiting:
+            for topic in sorted(self._joined):
+                waiting.create_task(self._owned(topic, self._group))
+
+    async def _owned(self, topic: str, group: str) -> None:
+        groups = GroupAdmin(self._clients.admin, timeout_s=self._timeout_s)
+        count = self._clients.directory.known.get(self._names.topic(topic), 0)
+        group_id = self._names.group(topic, group)
+        try:
+            async with asyncio.timeout(_JOIN_S):
+                # The cluster tells nobody of it, so there is no event to wait for.
+                while await groups.owned_partitions(group_id) < count:  # noqa: ASYNC110
+                    await asyncio.sleep(_LOOK_S)
+        except (TimeoutError, AnyMQError):
+            return  # the members go on joining by themselves
 
     async def look_for_more(self, subscription: KafkaSubscription) -> None:
         """Join topics that match a pattern and were declared since."""

@@ -29,7 +29,7 @@ from anymq_kafka.wire import OutRecord
 __all__ = ["Clients", "Link"]
 
 _HEALTH_S = 1.5
-_GIVE_UP_S = 1.0
+_GIVE_UP_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,13 @@ class Link:
         self._clients: Clients | None = None
         self._denied = ""
         self._is_closed = False
+        self._is_abandoned = False
         self._is_lost = False
 
     @property
     def clients(self) -> Clients:
         """The open clients. Raises ClosedError after close, InvalidState before open."""
-        if self._is_closed:
+        if self._is_closed or self._is_abandoned:
             raise ClosedError("this connection to Kafka is closed")
         if self._clients is None:
             raise InvalidState("this connection to Kafka is not open yet")
@@ -118,6 +119,10 @@ class Link:
                 clients.directory.forget(record.topic)
             results.append(result)
         return results
+
+    def abandon(self) -> None:
+        """Refuse every further call; ``aclose`` still ends the threads."""
+        self._is_abandoned = True
 
     async def aclose(self, *, timeout_s: float) -> None:
         """Flush and close. Idempotent; bounded."""

@@ -16,7 +16,7 @@ __all__ = ["OwnedPartition"]
 class OwnedPartition:
     """Lives from an assignment to its end; deliveries hold it as part of their token.
 
-    ``in_hand`` is the loop's; everything else is written by the thread that owns the consumer.
+    ``in_hand`` and ``released`` are the loop's; all else is written by the consumer's thread.
     """
 
     __slots__ = (
@@ -34,6 +34,7 @@ class OwnedPartition:
         "number",
         "physical",
         "prefix",
+        "released",
         "takeovers",
         "topic",
     )
@@ -63,10 +64,12 @@ class OwnedPartition:
         self.is_owned = True
         self.in_hand: dict[int, Delivery] = {}
         is_suspect = note.window > 0 and end > self.prefix.position
-        self.takeovers = note.takeovers + 1 if is_suspect else 0
+        taken_over = note.takeovers + (0 if note.is_orderly else 1)
+        self.takeovers = taken_over if is_suspect else 0
         self._suspects = note.window if is_suspect else 0
         self._suspects_end = end
-        self._tried: list[int] = []
+        self._tried: set[int] = set()
+        self.released: set[int] = set()
         self._note = note
         self._start = self.prefix.position
         self._is_known = position is not None
@@ -87,7 +90,7 @@ class OwnedPartition:
             return 0
         if self._suspects and offset < self._suspects_end:
             self._suspects -= 1
-            self._tried.append(offset)
+            self._tried.add(offset)
             return self.takeovers + 1
         return 1
 
@@ -98,23 +101,29 @@ class OwnedPartition:
         self.is_dirty = True
         return True
 
+    def was_out(self, offset: int) -> bool:
+        """Whether a record may have been handed out before, here or by another owner."""
+        return offset in self._tried or offset in self.released
+
     def commit(self) -> TopicPartition:
         """What to commit now, as a crash a moment later should find it."""
-        return self._commit(max(self._window, self._suspects))
+        return self._commit(max(self._window, self._suspects), is_orderly=False)
 
     def leave(self, in_hand: Iterable[int]) -> TopicPartition:
-        """What to commit on an orderly end, with exactly the deliveries that are out."""
-        out = {offset for offset in (*in_hand, *self._tried) if offset in self.prefix}
+        """What to commit on an orderly end, with exactly the deliveries that are or were out."""
+        handed = {*in_hand, *self._tried, *list(self.released)}
+        out = {offset for offset in handed if offset in self.prefix}
         unseen = self._suspects if self.prefix.next < self._suspects_end else 0
-        return self._commit(len(out) + unseen)
+        return self._commit(len(out) + unseen, is_orderly=True)
 
-    def _commit(self, window: int) -> TopicPartition:
+    def _commit(self, window: int, *, is_orderly: bool) -> TopicPartition:
         position = self.prefix.position
         reach = max(self.prefix.reach, self._note.reach)
         not_seen_yet = [hole for hole in self._note.holes if hole >= self.prefix.next]
         note = CommitNote(
             takeovers=self.takeovers if window and position == self._start else 0,
             window=window,
+            is_orderly=is_orderly and window > 0,
             reach=reach,
             holes=(*self.prefix.holes(reach), *not_seen_yet),
         )

@@ -30,9 +30,8 @@ def anymq_backends() -> Iterable[BackendDescriptor]:
             stream=_stream,
             package="anymq-kafka",
             notes={
-                "release": "a private copy is confirmed, then the original committed",
                 "delayed_retry": "late by at most 1 s + 1 %, through one topic per delay",
-                "delivery_count": "takeovers of the partition at an unmoved position, plus one",
+                "delivery_count": "owners of the partition lost at an unmoved position, plus one",
                 "lease_extension": "a delivery stays ours for as long as its partition does",
             },
         )

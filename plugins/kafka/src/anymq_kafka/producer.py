@@ -25,8 +25,8 @@ ConnectionSink = Callable[[bool, str], None]
 
 _POLL_S = 0.1
 """The longest the poll thread takes to notice that it should stop."""
-_PROBE_S = 1.0
-"""How often, and how long, it looks for a broker again once all were down."""
+_PROBE_S = 0.5
+"""How long it looks for a broker, again and again, once all were down."""
 
 _FLUSH_SHARE = 0.7
 """Of the time given to close; the rest is for what the library does when it is destroyed."""
@@ -120,7 +120,7 @@ class ProducerThread:
         while not self._stopping.is_set():
             self._producer.poll(_POLL_S)
             self._hand_over()
-            if self._is_lost:
+            if self._is_lost and not self._stopping.is_set():
                 self._probe()
             if self._is_fatal:
                 self._replace()

@@ -10,7 +10,7 @@ from anymq.abc import Subscription
 from anymq.abc.broker import OnLost
 from anymq.errors import BackendUnavailable, ClosedError, InvalidState
 from anymq.message import Delivery
-from anymq.outcome import STALE, Ack, Settlement, SettleResult, SettleUnknown
+from anymq.outcome import SETTLED, STALE, Ack, Release, Settlement, SettleResult, SettleUnknown
 from anymq_kafka.member import Arrival, InHand, Member
 from anymq_kafka.partition import OwnedPartition
 from anymq_kafka.wire import message_of, position_of
@@ -86,10 +86,14 @@ class KafkaSubscription(Subscription):
         results: list[SettleResult] = [STALE] * len(items)
         places: dict[Member, list[int]] = {}
         for index, item in enumerate(items):
-            if not isinstance(item.outcome, Ack):
-                raise InvalidState(f"Kafka settles by Ack alone, not by {item.outcome!r}")
-            member = self._release(item.delivery)
-            if member is not None:
+            member = self._take_back(item.delivery)
+            if member is None:
+                continue
+            if isinstance(item.outcome, Release):
+                results[index] = self._release(member, item.delivery)
+            elif not isinstance(item.outcome, Ack):
+                raise InvalidState(f"Kafka does not settle by {item.outcome!r}")
+            else:
                 places.setdefault(member, []).append(index)
         calls = [
             (member.settle([items[index].delivery.token[1:] for index in indexes]), indexes)
@@ -208,14 +212,29 @@ class KafkaSubscription(Subscription):
             token=(member, partition, offset),
             position=position_of(native),
             delivery_count=count,
-            redelivered=count > 1,
+            redelivered=partition.was_out(offset),
             native=native,
         )
         partition.in_hand[offset] = delivery
         self._in_hand += 1
         return delivery
 
-    def _release(self, delivery: Delivery) -> Member | None:
+    def _release(self, member: Member, delivery: Delivery) -> SettleResult:
+        """Hand it out again next: its partition, and so its group, is ours to serve.
+
+        After a stop it waits for the partition to go to another member.
+        """
+        partition: OwnedPartition = delivery.token[1]
+        if not partition.is_owned:
+            return STALE
+        partition.released.add(delivery.token[2])
+        if not self._is_stopped:
+            arrival = (partition, delivery.native, delivery.delivery_count or 1)
+            self._buffer.appendleft((member, arrival))
+            self._news.set()
+        return SETTLED
+
+    def _take_back(self, delivery: Delivery) -> Member | None:
         """The member that a delivery in hand came from; None for one that is not in hand."""
         member: Member
         partition: OwnedPartition
