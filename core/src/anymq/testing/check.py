@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from anymq.testing.bench import Bench
+    from anymq.testing.harness import Disruption
 
 __all__ = [
     "Check",
@@ -48,6 +49,8 @@ class Check:
     limit_s: float = LIMIT_S
     once: bool = False
     """Proves core rather than the backend: run it, whatever the backend."""
+    disrupts: tuple[Disruption, ...] = ()
+    """What the harness must be able to do to the backend."""
     further: tuple[CheckFunction, ...] = ()
     """What the id asserts besides, of the narrow interfaces; left out of a negative variant."""
 
@@ -70,6 +73,7 @@ def check(
     negative: CheckFunction | None = None,
     limit_s: float = LIMIT_S,
     once: bool = False,
+    disrupts: Iterable[Disruption] = (),
 ) -> Callable[[CheckFunction], CheckFunction]:
     """Register an async function as the check of an id. ``name`` is the one in the list."""
 
@@ -77,7 +81,17 @@ def check(
         if any(c.id == check_id and c.family == family for c in _collected):
             raise ValueError(f"{check_id} has a check for the family {family!r} already")
         _collected.append(
-            Check(check_id, name, family, function, tuple(needs), negative, limit_s, once)
+            Check(
+                check_id,
+                name,
+                family,
+                function,
+                tuple(needs),
+                negative,
+                limit_s,
+                once,
+                tuple(disrupts),
+            )
         )
         return function
 

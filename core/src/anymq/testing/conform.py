@@ -43,6 +43,7 @@ def run(
         registry.register(load_object(plugin), name=plugin)
     address = url or _configured(registry)
     found = find_harness(address, harness, registry)
+    found.plugin = plugin or ""
     checks = choose((only or "").split(",") if only else (), families=("broker", "stream"))
     report = asyncio.run(_run(found, registry, checks))
     _show(report)

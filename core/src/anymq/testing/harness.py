@@ -15,8 +15,21 @@ if TYPE_CHECKING:
 __all__ = ["Disruption", "Harness", "Timings"]
 
 Disruption = Literal[
-    "kill", "pause", "resume", "restart", "wipe", "cut", "delay", "blackhole", "half-open", "heal"
+    "kill",
+    "pause",
+    "resume",
+    "restart",
+    "wipe",
+    "cut",
+    "delay",
+    "refuse",
+    "blackhole",
+    "half-open",
+    "heal",
+    "delete",
+    "revoke",
 ]
+"""``delete`` and ``revoke`` have methods of their own: they say what is to be taken away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,10 @@ class Timings:
     """How much later than asked a delay may end (plus one per cent of it)."""
     lease_s: float = 1.0
     """The lease the kit configures where the backend has leases."""
+    detect_s: float = 6.0
+    """How long a connection may be silent before it counts as lost."""
+    resume_s: float = 5.0
+    """How soon after the end of a fault everything works again."""
 
 
 class Harness:
@@ -41,6 +58,14 @@ class Harness:
     timings: ClassVar[Timings] = Timings()
     known_failures: ClassVar[Mapping[str, str]] = {}
     """Check id to the reason with an issue's address; such a check must fail."""
+    is_in_process: ClassVar[bool] = False
+    """Nothing lies between the application and the backend: what cuts connections is skipped."""
+    killed_by: ClassVar[Literal["abandon", "process"]] = "abandon"
+    """How a consumer dies: its Broker's ``abandon()`` drops everything, or it is a process that
+    is killed (SIGKILL)."""
+    plugin: str = ""
+    """What a process of its own loads to know the backend, as ``--plugin`` takes it; "" where it
+    is installed."""
 
     def __init__(self, url: str = "", *, registry: Registry | None = None) -> None:
         self.url = url
@@ -62,13 +87,40 @@ class Harness:
     async def cleanup(self) -> None:
         """Remove what the run made on the backend."""
 
+    @property
+    def can_disrupt(self) -> frozenset[Disruption]:
+        """What may be passed to ``disrupt``. A check that needs more fails, or, on a backend in
+        this process, is skipped."""
+        return frozenset()
+
+    @property
+    def remedy(self) -> str:
+        """What to do so that more can be disrupted."""
+        return "give the backend a harness with disrupt() and can_disrupt, as CommandHarness has"
+
     async def disrupt(self, how: Disruption) -> None:
-        """Break the backend, or mend it. Raises UnsupportedError where it cannot be broken."""
+        """Break the backend, or mend it. Raises UnsupportedError where it cannot be broken.
+
+        ``restart`` ends kill, pause and wipe; ``heal`` ends delay, refuse, blackhole, half-open
+        and ``revoke``. It is done when this returns.
+        """
         raise UnsupportedError(f"this harness cannot {how} its backend")
 
     async def set_outage(self, reason: str | None) -> None:
         """Make ``open`` and ``health`` fail as if the backend were down; None ends it."""
         await self.disrupt("kill" if reason else "restart")
+
+    async def delete(self, topic: str, group: str) -> None:
+        """Take a group's queue (or what it has for one) away under its consumers."""
+        raise UnsupportedError(f"this harness cannot delete {group!r} of {topic!r}")
+
+    async def revocable_url(self) -> str:
+        """A URL whose credentials ``disrupt("revoke")`` takes back, closing what uses them."""
+        raise UnsupportedError("this harness has no credentials to revoke")
+
+    async def connections(self) -> Mapping[str, int]:
+        """``links``: open now; ``accepted``: tried so far. Empty where nobody counts."""
+        return {}
 
     async def inspect(self) -> Mapping[str, int]:
         """What the backend counts: ``consumers``, ``connections`` …; empty if it tells nothing."""

@@ -15,6 +15,7 @@ class MemoryHarness(Harness):
     """Nothing to start or break but the space itself."""
 
     backend = "memory"
+    is_in_process = True
 
     async def disrupt(self, how: Disruption) -> None:
         await self.set_outage("killed by the harness" if how == "kill" else None)
