@@ -11,10 +11,8 @@ from anymq.events import AppEvent
 from anymq.middleware.chain import Middleware
 from anymq.outcome import SendResult
 from anymq.portable.plan import ErrorHook
-from anymq.portable.publisher import OnFull
 from anymq.registrar import Registrar
 from anymq.router import Router
-from anymq.runtime.health import AppHealth
 from anymq.runtime.lifecycle import Lifecycle
 from anymq.runtime.parts import AppParts
 from anymq.support.clock import Clock, SystemClock
@@ -30,7 +28,9 @@ if TYPE_CHECKING:
     from anymq.plugins.registry import Registry
     from anymq.portable.consumer import Consumer
     from anymq.portable.dead_letters import DeadLetters
+    from anymq.portable.publisher import OnFull
     from anymq.portable.sync_app import SyncApp
+    from anymq.runtime.health import AppHealth
     from anymq.testing.app_test import AppTest
 
 __all__ = ["App"]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from anymq.events import AppEvent, ConsumerStopped, HookFailed
 from anymq.middleware.chain import Middleware
-from anymq.portable.publisher import OnFull
 from anymq.support.clock import Clock
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from anymq.codecs.envelope import Envelope
     from anymq.config import RoleTarget, Settings
     from anymq.plugins.registry import Registry
+    from anymq.portable.publisher import OnFull
 
 __all__ = ["AppParts"]
 
