@@ -18,6 +18,7 @@ from anymq.support.clock import SystemClock
 from anymq.support.ids import new_id
 from anymq.testing.check import CheckFailed, Family, expect
 from anymq.testing.collector import Behaviour, Collector
+from anymq.testing.receiving import receive_in_time
 from anymq.topology import GroupSpec, Order, Source, TopicSpec, Topology, TopologyMode
 from anymq.urls import parse_url
 
@@ -94,11 +95,11 @@ class Bench:
     async def app(self, *, plugin: dict[str, Any] | None = None, **options: Any) -> App:
         """An application on the backend, not started. ``plugin``: options for the URL's query.
 
-        Other options are fields of Settings where they are such, else arguments of App. It is
-        closed, by force if need be, when the check ends.
+        Other options are fields of Settings where they are such, else arguments of App; ``url``
+        stands in for the harness's. It is closed, by force if need be, when the check ends.
         """
         given = await self.harness.options()
-        url = given.pop("url")
+        url = options.pop("url", given.pop("url"))
         if plugin:
             url = type(self.harness)(url, registry=self.registry).url_with(**plugin)
         known = [name for name in options if name in Settings.model_fields and name != "codec"]
@@ -251,8 +252,12 @@ class Bench:
         until = loop.time() + self.limit(limit_s)
         while len(taken) < count and loop.time() < until:
             room = count - len(taken)
-            fresh = await subscription.receive(max_messages=room, wait_s=until - loop.time())
-            expect(len(fresh) <= room, f"receive(max_messages={room}) gave {len(fresh)}")
+            fresh = await receive_in_time(
+                subscription,
+                max_messages=room,
+                wait_s=until - loop.time(),
+                slack_s=self.limit(2),
+            )
             taken += fresh
         expect(len(taken) == count, f"{len(taken)} of {count} deliveries came in time")
         return taken

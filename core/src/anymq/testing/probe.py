@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from anymq.abc import Subscription
 from anymq.testing.bench import Bench
+from anymq.testing.check import expect
 from anymq.testing.collector import Seen
+from anymq.testing.receiving import receive_in_time
 
-__all__ = ["in_order_per_key", "is_settled", "pending", "short_lease", "until_dead"]
+__all__ = [
+    "in_order_per_key",
+    "is_settled",
+    "nothing_more",
+    "pending",
+    "short_lease",
+    "until_dead",
+]
 
 
 def short_lease(bench: Bench) -> dict[str, Any]:
@@ -16,6 +26,15 @@ def short_lease(bench: Bench) -> dict[str, Any]:
     if bench.capabilities.lease_s is None:
         return {}
     return {"lease_s": bench.harness.timings.lease_s}
+
+
+async def nothing_more(bench: Bench, subscription: Subscription, complaint: str) -> None:
+    """Fail with the complaint when something comes within the quiet window."""
+    quiet_s = bench.harness.timings.quiet_s * bench.harness.timings.scale
+    got = await receive_in_time(
+        subscription, max_messages=50, wait_s=quiet_s, slack_s=bench.limit(2)
+    )
+    expect(not got, f"{complaint} ({len(got)} more)")
 
 
 async def pending(bench: Bench, app: Any, topic: str) -> int:

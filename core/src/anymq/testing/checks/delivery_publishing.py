@@ -10,6 +10,7 @@ from anymq.message import Delivery
 from anymq.outcome import Confirmed, Rejected, Release
 from anymq.testing.bench import Bench
 from anymq.testing.check import CheckFailed, check, expect
+from anymq.testing.receiving import receive_in_time
 
 __all__: list[str] = []
 
@@ -80,13 +81,13 @@ async def empty_is_idle(bench: Bench) -> None:
         subscription = await bench.subscribe(broker, topic, "narrow")
         for wait_s in (0.0, 0.2):
             began = loop.time()
-            got = await subscription.receive(max_messages=10, wait_s=wait_s)
+            got = await _receive(bench, subscription, wait_s)
             took = loop.time() - began
             expect(not got, f"receive on an empty topic gave {len(got)}")
             expect(took >= wait_s * 0.9, f"receive(wait_s={wait_s}) came back after {took:.3f} s")
             expect(took < wait_s + bench.limit(1.0), f"receive(wait_s={wait_s}) took {took:.3f} s")
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(_receive(subscription, 20.0))
+            task = group.create_task(_receive(bench, subscription, bench.limit(4.0)))
             await asyncio.sleep(0)
             began = loop.time()
             await broker.send([bench.message(topic)], timeout_s=5)
@@ -245,5 +246,6 @@ async def wildcard(bench: Bench) -> None:
     await bench.exactly(private, [0, 1])
 
 
-async def _receive(subscription: Any, wait_s: float) -> Any:
-    return await subscription.receive(max_messages=10, wait_s=wait_s)
+async def _receive(bench: Bench, subscription: Any, wait_s: float) -> Any:
+    slack_s = bench.limit(2)
+    return await receive_in_time(subscription, max_messages=10, wait_s=wait_s, slack_s=slack_s)

@@ -127,4 +127,5 @@ async def priority_order(bench: Bench) -> None:
     mean = {lv: sum(place[f"{lv}{n}"] for n in range(30)) / 30 for lv in ("low", "normal", "high")}
     expect(mean["high"] < mean["normal"] < mean["low"], f"mean places: {mean}")
     first = [value.rstrip("0123456789") for value in collector.values[:30]]
+    expect(min(place[f"low{n}"] for n in range(30)) < 60, "lower priorities were starved")
     expect(first.count("high") >= 20, f"of the first 30 only {first.count('high')} were high")
