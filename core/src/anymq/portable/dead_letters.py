@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from anymq.abc import Broker, DeadLetterEntry
+from anymq.errors import PluginError
 from anymq.outcome import Confirmed
 from anymq.pipeline.failure import revive
 from anymq.portable.settler import SendMany
@@ -97,5 +98,7 @@ class DeadLetters:
             page = await management.dead_letters(topic, group, limit=PAGE, after=after)
             if not page:
                 return
+            if page[-1].id == after:
+                raise PluginError(f"the backend lists dead letter {after!r} again and again")
             after = page[-1].id
             yield page
