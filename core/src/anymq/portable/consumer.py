@@ -160,7 +160,11 @@ class Consumer:
             await self._subscription.aclose(timeout_s=CLOSE_S)
 
     def cancel(self) -> None:
-        """Cancel running handlers now (forced shutdown); their messages go back uncounted."""
+        """Cancel running handlers now (forced shutdown); their messages go back uncounted.
+
+        What is buffered goes back, too: the slots that get free must not begin with it.
+        """
+        self._give_back(self._buffer.drain())
         self._slots.cancel(None, "shutdown")
 
     def settle_by_hand(self, delivery: Delivery, outcome: Outcome) -> None:
