@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,8 @@ class Assembly:
     dead_letters: DeadLetters
     names: tuple[str, ...]
     """The subscribers that should run."""
+    start: Callable[[], Awaitable[None]]
+    """Starts them; called once the App can publish, because their handlers do."""
 
     def subscriber_states(self, engine: Engine) -> dict[str, str]:
         """Per subscriber what it does now."""
@@ -86,7 +88,7 @@ async def assemble(
     *,
     consume: bool,
 ) -> Assembly:
-    """Check, declare, and start what the App declares. Raises what a start may raise."""
+    """Check and declare what the App declares. Raises what a start may raise."""
     settings = parts.resolve_settings()
     capabilities = engine.capabilities
     check_uses(
@@ -122,16 +124,19 @@ async def assemble(
     telemetry.watch(outgoing)
     engine.listeners = telemetry.listeners
     requests = Requests(app, engine, codec, envelope)
-    assembly = Assembly(
+
+    async def start() -> None:
+        await engine.start_movers()
+        if consume:
+            await _start(app, parts, engine, state, error_hooks, telemetry, outgoing)
+
+    return Assembly(
         outgoing=outgoing,
         requests=requests,
         dead_letters=DeadLetters(engine.broker, engine.publisher.send_now),
         names=tuple(s.name for s in app.declarations.subscribers) if consume else (),
+        start=start,
     )
-    await engine.start_movers()
-    if consume:
-        await _start(app, parts, engine, state, error_hooks, telemetry, assembly)
-    return assembly
 
 
 async def _start(
@@ -141,11 +146,11 @@ async def _start(
     state: Any,
     error_hooks: Sequence[ErrorHook],
     telemetry: Telemetry,
-    assembly: Assembly,
+    outgoing: Outbound,
 ) -> None:
     async def publish(topic: str, body: Any, /, **options: Any) -> str:
         timeout_s = options.pop("timeout_s", None) or 10.0
-        return await assembly.outgoing.send_one(topic, body, timeout_s, options)
+        return await outgoing.send_one(topic, body, timeout_s, options)
 
     async def reply(delivery: Delivery, value: Any) -> None:
         address = delivery.reply_to or ""

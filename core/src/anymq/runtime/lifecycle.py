@@ -92,15 +92,15 @@ class Lifecycle:
                 await self._start_in_background(consume)
             else:
                 await self._connect(consume, settings.connect_wait_s)
-        except BaseException:
-            await self._tear_down(0.0)
-            self.state = "stopped"
-            raise
-        else:
             self.state = "running"
         finally:
-            self._starting.set_result(None)
-            self._starting = None
+            try:
+                if self.state == "starting":
+                    await self._tear_down(0.0)
+            finally:
+                self.state = "stopped" if self.state == "starting" else self.state
+                self._starting.set_result(None)
+                self._starting = None
 
     async def stop(self, grace_s: float | None) -> None:
         if self._stopping is not None:
@@ -204,22 +204,32 @@ class Lifecycle:
             state = None
             if self._parts.lifespan is not None:
                 state = await self._stack.enter_async_context(self._parts.lifespan(self._app))
-            self._assembly = await assemble(
+            self._assembly = assembly = await assemble(
                 self._app, self._parts, engine, state, self._error_hooks, consume=consume
             )
+            # Handlers may publish from their first message on: what they need is in place now.
+            await assembly.start()
         except BaseException:
-            await self._tear_down(0.0)
+            await self._close_engine(0.0)
             raise
 
     async def _tear_down(self, grace_s: float) -> None:
         await self._connecting.aclose(limit_s=CLOSE_S)
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await engine.stop_consumers(grace_s)
-            self._assembly = None
-            await engine.aclose()
-        self._assembly = None
-        await self._stack.aclose()
+        await self._close_engine(grace_s)
+
+    async def _close_engine(self, grace_s: float) -> None:
+        """Whatever fails or is cancelled in one step, the next one is taken."""
+        engine = self._engine
+        try:
+            if engine is not None:
+                await engine.stop_consumers(grace_s)
+        finally:
+            self._engine = self._assembly = None
+            try:
+                if engine is not None:
+                    await engine.aclose()
+            finally:
+                await self._stack.aclose()
 
     def _watch(self, event: AppEvent) -> None:
         if isinstance(event, ConsumerStopped) and self._failed and not self._failed.done():
