@@ -38,7 +38,7 @@ def test_as_tables(run: Run, site: Site) -> None:
     result = run("backends")
 
     assert result.code == 0
-    assert "pluto    pluto    anymq-pluto  1.2" in result.out
+    assert "pluto    pluto    anymq-pluto   1.2" in result.out
     assert "pluto: plugin 'pluto' of anymq-pluto 1.2 cannot be loaded: RuntimeError" in result.out
     assert "consumer_groups         N" in result.out
     assert "N native  E emulated  U unsupported" in result.out

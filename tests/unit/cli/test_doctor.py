@@ -87,25 +87,24 @@ def test_wrong_configuration(run: Run, folder: Path) -> None:
     assert "s3cret" not in result.out
 
 
-def test_nothing_configured(run: Run) -> None:
-    """One line, not one for each role."""
+def test_nothing_configured(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the embedded default: one line, not one for each role."""
+    monkeypatch.setenv("ANYMQ_PLUGINS", "memory")
+
     result = run("doctor")
 
     assert result.code == 1
     assert result.out.count("no backend is configured") == 1
 
 
-def test_default_is_not_opened(run: Run, site: Site, folder: Path) -> None:
+def test_default_is_not_opened(run: Run, folder: Path) -> None:
     """Looking does not make the embedded default's file."""
-    site.module("fake_sqlite", PLUGIN.format(name="sqlite", schemes=("sqlite",)).replace(
-        "bucket: str", "bucket: str = ''"))  # fmt: skip
-    site.distribution("fake-sqlite", {"sqlite": "fake_sqlite"})
-
     result = run("doctor")
 
     assert result.code == 0, result.out
     assert "broker: sqlite:///./anymq.db" in result.out
     assert "Servers" not in result.out
+    assert not list(folder.glob("anymq.db*"))
 
 
 def test_roles_one_by_one(run: Run, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,8 +73,12 @@ def test_version(run: Run) -> None:
         (["run", "shop:app", "--reload", "--processes", "2"], "--reload watches one process"),
     ],
 )
-def test_mistakes_are_one_line_and_code_2(run: Run, arguments: list[str], says: str) -> None:
+def test_mistakes_are_one_line_and_code_2(
+    run: Run, arguments: list[str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """C01: usage, configuration and plugin mistakes."""
+    monkeypatch.setenv("ANYMQ_PLUGINS", "memory")  # not the embedded default, which needs no URL
+
     result = run(*arguments)
 
     if not says:
@@ -99,8 +103,10 @@ def test_mistake_in_the_file_stops_every_command(run: Run, folder: Path) -> None
         assert "s3cret" not in result.err
 
 
-def test_traceback_on_request(run: Run) -> None:
+def test_traceback_on_request(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """--traceback lets the error through, with its cause."""
+    monkeypatch.setenv("ANYMQ_PLUGINS", "memory")
+
     with pytest.raises(ConfigError):
         run("--traceback", "groups")
 
@@ -117,6 +123,7 @@ def test_as_a_program(folder: Path) -> None:
     """The installed script and ``python -m anymq.cli`` end with the command's code."""
     script = str(Path(sys.executable).with_name("anymq"))
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ANYMQ_")}
+    environment["ANYMQ_PLUGINS"] = "memory"
     for program in ([script], [sys.executable, "-m", "anymq.cli"]):
         done = subprocess.run(
             [*program, "groups"],
