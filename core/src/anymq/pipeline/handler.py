@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextvars import copy_context
 from typing import Any
 
 from anymq.codecs.reading import BodyReader
-from anymq.errors import ConfigError
 from anymq.message import Delivery, Message
 from anymq.middleware.chain import Call, Middleware, chain
 from anymq.outcome import ACK, Ack, DeadLetter, Outcome, Release, Retry
@@ -42,10 +42,15 @@ def make_invoke(
     """The call of the user's function, with its arguments in place."""
     function = handler if signature.is_async else _in_thread(handler, executor)
     if signature.depends:
-        function = _with_dependencies(handler, signature, executor)
+        from fast_depends import inject
+
+        function = inject(handler, cast=False)
     elif not signature.injected:
         if signature.body is None:
             return lambda value, delivery: function()
+        if signature.is_keyword:
+            name = signature.body
+            return lambda value, delivery: function(**{name: value})
         return lambda value, delivery: function(value)
     body, constant = signature.body, _constants(signature, context)
     deliveries = [name for name, kind in signature.injected.items() if kind is Delivery]
@@ -142,23 +147,16 @@ def _constants(signature: HandlerSignature, context: Context[Any]) -> Mapping[st
 def _in_thread(handler: Callable[..., Any], executor: Executor | None) -> Callable[..., Any]:
     """Run a plain function in a thread of its own, with the caller's context variables."""
 
-    @functools.wraps(handler)
     async def call(*args: Any, **kwargs: Any) -> Any:
         loop = asyncio.get_running_loop()
         bound = functools.partial(copy_context().run, handler, *args, **kwargs)
-        return await loop.run_in_executor(executor, bound)
+        result = await loop.run_in_executor(executor, bound)
+        if inspect.iscoroutine(result):
+            result.close()
+            raise TypeError(
+                "the handler is a plain function that returned a coroutine, which nobody runs: make"
+                " it 'async def', or use functools.wraps in what wraps it"
+            )
+        return result
 
     return call
-
-
-def _with_dependencies(
-    handler: Callable[..., Any], signature: HandlerSignature, executor: Executor | None
-) -> Callable[..., Any]:
-    if not signature.is_async:
-        raise ConfigError(
-            f"handler {signature.name!r} is a plain function with dependencies: make it"
-            " 'async def', or call what it needs itself"
-        )
-    from fast_depends import inject
-
-    return inject(handler, cast=False)

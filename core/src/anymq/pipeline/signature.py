@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
 from collections.abc import Callable, Mapping
@@ -32,6 +33,8 @@ class HandlerSignature:
     depends: frozenset[str]
     """Parameters that a dependency fills."""
     is_batch: bool
+    is_keyword: bool = False
+    """Whether the body can only be given by its name."""
 
     @property
     def needs_scope(self) -> bool:
@@ -51,11 +54,16 @@ def read_signature(
     where = f"handler {name!r}"
     if not callable(handler):
         raise ConfigError(f"{where} is not a function")
+    is_async = _is_async(handler, where)
     hints = _hints(handler, where, dict(local_names or {}))
+    fixed = handler.keywords if isinstance(handler, functools.partial) else {}
     body: str | None = None
     injected: dict[str, type] = {}
     depends: set[str] = set()
+    is_keyword = False
     for parameter in inspect.signature(handler).parameters.values():
+        if parameter.name in fixed:
+            continue
         if parameter.kind not in _KINDS:
             raise ConfigError(
                 f"{where}: parameter {str(parameter)!r} cannot be filled;"
@@ -75,20 +83,27 @@ def read_signature(
             )
         else:
             body = parameter.name
+            is_keyword = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    if depends and not is_async:
+        raise ConfigError(
+            f"{where} is a plain function with dependencies: make it 'async def', or call what it"
+            " needs itself"
+        )
     annotation = hints.get(body, Any) if body is not None else Any
     return HandlerSignature(
         name=name,
-        is_async=_is_async(handler),
+        is_async=is_async,
         body=body,
         annotation=_member(annotation, where) if is_batch else annotation,
         injected=injected,
         depends=frozenset(depends),
         is_batch=is_batch,
+        is_keyword=is_keyword,
     )
 
 
 def _hints(handler: Any, where: str, local_names: dict[str, Any]) -> dict[str, Any]:
-    target = handler if inspect.isroutine(handler) else type(handler).__call__
+    target = _function(handler)
     try:
         return typing.get_type_hints(target, localns=local_names, include_extras=True)
     except NameError as error:
@@ -127,6 +142,18 @@ def _is_dependency_default(value: Any) -> bool:
     return type(value).__module__.partition(".")[0] == "fast_depends"
 
 
-def _is_async(handler: Any) -> bool:
-    call = handler if inspect.isroutine(handler) else getattr(handler, "__call__", handler)  # noqa: B004 - the bound method is inspected, not tested for
-    return inspect.iscoroutinefunction(inspect.unwrap(call))
+def _function(handler: Any) -> Any:
+    """The function behind a partial one, or behind an object that can be called."""
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    return handler if inspect.isroutine(handler) else type(handler).__call__
+
+
+def _is_async(handler: Any, where: str) -> bool:
+    function = inspect.unwrap(_function(handler))
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigError(
+            f"{where} is a generator, which would never run: use return instead of yield, or"
+            " delivery.publish for several results"
+        )
+    return inspect.iscoroutinefunction(function)
