@@ -9,7 +9,9 @@ from functools import partial
 from benchmarks.body import PlainJson
 from benchmarks.measure import Candidate
 from benchmarks.ours.flow import publish_many_flow, window_flow
+from benchmarks.ours.halves import consume_half, on_sqlite, publish_half
 from benchmarks.raw.memory import queue_loop
+from benchmarks.raw.sqlite import claim_and_delete_loop, insert_loop
 
 __all__ = ["SUITES", "Suite"]
 
@@ -39,5 +41,23 @@ SUITES: Mapping[str, Suite] = {
             "publish_many, json": 0.5,
             "window of 256, json": 0.3,
         },
+    ),
+    "sqlite-publish": Suite(
+        baseline="raw: insert",
+        candidates={
+            "raw: insert": insert_loop,
+            "publish_many, default codec": partial(on_sqlite, half=publish_half),
+            "publish_many, json": partial(on_sqlite, half=publish_half, codec=PlainJson()),
+        },
+        goals={"publish_many, default codec": 0.5, "publish_many, json": 0.5},
+    ),
+    "sqlite-consume": Suite(
+        baseline="raw: claim and delete",
+        candidates={
+            "raw: claim and delete": claim_and_delete_loop,
+            "consume, default codec": partial(on_sqlite, half=consume_half),
+            "consume, json": partial(on_sqlite, half=consume_half, codec=PlainJson()),
+        },
+        goals={"consume, default codec": 0.5, "consume, json": 0.5},
     ),
 }
