@@ -54,6 +54,8 @@ class Store:
 
     async def open(self, events: EventSink) -> None:
         """Open the file, or join who has it open. Raises what is wrong with it."""
+        if self._shared is not None:
+            raise InvalidState(f"{self.file} is open already")
         self._bridge = ThreadBridge(asyncio.get_running_loop())
         self._shared = _join(self._options)
         is_open = False
@@ -109,6 +111,7 @@ class Store:
 
         Raises: what the work raises, BackendUnavailable when not done in time, ClosedError.
         """
+        writer = self.writer
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def done(value: T | None, failure: AnyMQError | None) -> None:
@@ -117,7 +120,7 @@ class Store:
             self.call(_resolve, future, value, failure)
 
         request = Request(work, on_done=done, writes=writes, is_durable=is_durable)
-        self.submit(request)
+        writer.submit(request)
         try:
             async with asyncio.timeout(timeout_s):
                 return await future
