@@ -33,18 +33,27 @@ class MemoryOptions(BackendOptions):
             raise ValueError("memory:// takes only a name and options, as in memory://NAME")
         return value
 
+    @field_validator("native")
+    @classmethod
+    def _known_features(cls, value: str) -> str:
+        unknown = sorted(_names(value) - FEATURES)
+        if unknown:
+            raise ValueError(
+                f"{unknown[0]!r} is no feature; there are {', '.join(sorted(FEATURES))}"
+            )
+        return value
+
     @property
     def space(self) -> str:
         """The name of the space."""
         return self.host or "default"
 
     def features(self) -> frozenset[str]:
-        """The features of ``native``. Raises ConfigError for an unknown one."""
-        if self.native == "all":
-            return FEATURES
-        names = frozenset(filter(None, self.native.replace("none", "").split(",")))
-        if names - FEATURES:
-            raise ValueError(
-                f"native: {sorted(names - FEATURES)} unknown; known: {sorted(FEATURES)}"
-            )
-        return names
+        """The features of ``native``."""
+        return _names(self.native)
+
+
+def _names(native: str) -> frozenset[str]:
+    if native == "all":
+        return FEATURES
+    return frozenset(name for name in native.split(",") if name not in ("", "none"))

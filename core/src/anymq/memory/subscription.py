@@ -150,8 +150,8 @@ class MemorySubscription(Subscription):
                 group.take(limit - len(deliveries), now, items)
                 deliveries.extend(self._hold(item, group, until) for item in items)
                 if len(deliveries) >= limit:
-                    if group.waiting:
-                        self._space.wake((group,))
+                    # We may have been woken for a group that we did not come to.
+                    self._space.wake(left for left in self._groups if left.waiting)
                     break
         if self._held and self._sweep is None:
             self._sweep = self._clock.call_later(self._lease_s, self._expire)
