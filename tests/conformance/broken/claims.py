@@ -42,7 +42,7 @@ class _Claiming(LyingBroker):
         return self.claimed
 
 
-@lie("claims-persistence", "says messages survive the process", "DEL-08", "TIM-05")
+@lie("claims-persistence", "says messages survive the process", "DEL-08")
 class ClaimsPersistence(_Claiming):
     claimed = replace(_claims(persistent=Support.NATIVE), durability=Durability.PROCESS_CRASH)
 

@@ -90,14 +90,18 @@ class DeadLetterIsDropped(LyingMember):
 @lie("dead-letter-keeps-the-original", "leaves the original in its group", "RTY-07", "RTY-14")
 class DeadLetterKeepsTheOriginal(LyingMember):
     async def settle(self, items: Items, *, timeout_s: float) -> Any:
+        held = dict(self.inner._held)
         results = await self.inner.settle(items, timeout_s=timeout_s)
         for item in items:
-            if isinstance(item.outcome, DeadLetter):
-                self.inner.groups[0].push_delayed(item.delivery.message, 4e9)
+            token = item.delivery.token
+            if isinstance(item.outcome, DeadLetter) and token in held:
+                self.inner._held[token] = held[token]
+                self.inner._leases[token] = 4e9
+                held[token][1].in_flight += 1
         return results
 
 
-@lie("exhausted-comes-back", "hands a dead letter out again after a restart", "RTY-07", "RTY-08")
+@lie("exhausted-comes-back", "hands a dead letter out again after a restart", "RTY-07")
 class ExhaustedComesBack(LyingBroker):
     async def subscribe(self, source: Any, **options: Any) -> Any:
         for topic in source.topics:
@@ -116,14 +120,25 @@ class DeadLettersAreShared(LyingManagement):
         return found
 
 
-@lie("dead-letter-comes-twice", "lists every dead letter twice", "RTY-07", "RTY-18")
+@lie(
+    "dead-letter-comes-twice",
+    "lists every dead letter twice",
+    "RTY-07",
+    "RTY-18",
+    unharmed=["DEL-01", "MSG-02"],
+)
 class DeadLetterComesTwice(LyingManagement):
     async def dead_letters(self, topic: str, group: str, **options: Any) -> Any:
         found = await self.inner.dead_letters(topic, group, **options)
         return [entry for entry in found for _ in range(2)]
 
 
-@lie("listing-removes", "takes dead letters off the list by showing them", "RTY-18")
+@lie(
+    "listing-removes",
+    "takes dead letters off the list by showing them",
+    "RTY-18",
+    unharmed=["DEL-01", "MSG-02"],
+)
 class ListingRemoves(LyingManagement):
     async def dead_letters(self, topic: str, group: str, **options: Any) -> Any:
         found = await self.inner.dead_letters(topic, group, **options)
@@ -235,7 +250,7 @@ class RemovesABusyGroup(LyingBroker):
         return Careless(super().management())
 
 
-@lie("counts-nothing", "tells zero of every group", "TSK-16", "CON-05")
+@lie("counts-nothing", "tells zero of every group", "ACK-03")
 class CountsNothing(LyingManagement):
     async def groups(self, topic: str | None = None) -> Any:
         return [

@@ -30,7 +30,6 @@ __all__ = [
     "SlowGroupBlocksOthers",
     "SubscribeDeclares",
     "VerifyCreates",
-    "WildcardIsAPrefix",
     "WildcardMatchesAll",
 ]
 
@@ -263,23 +262,3 @@ class WildcardMatchesAll(LyingBroker):
     async def subscribe(self, source: Source, **options: Any) -> Any:
         topics = tuple(topic.replace("*", "#") for topic in source.topics)
         return await super().subscribe(replace(source, topics=topics), **options)
-
-
-@lie("wildcard-is-a-prefix", "knows only the topics there were when it subscribed", "DEL-14")
-class WildcardIsAPrefix(LyingBroker):
-    async def declare(self, topology: Topology, **options: Any) -> None:
-        await super().declare(topology, **options)
-        for pattern, group in self.space.wildcards:
-            known = set(self.space.topics)
-            group.__dict__.setdefault("_liar_known", (pattern, known))
-
-    async def send(self, messages: Sequence[Message], **options: Any) -> Any:
-        kept = self.space.wildcards
-        topic = messages[0].topic if messages else ""
-        self.space.wildcards = [
-            (p, g) for p, g in kept if topic in g.__dict__.get("_liar_known", (p, {topic}))[1]
-        ]
-        try:
-            return await super().send(messages, **options)
-        finally:
-            self.space.wildcards = kept

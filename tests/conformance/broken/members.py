@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from anymq.errors import BackendUnavailable
 from anymq.message import Delivery
-from anymq.outcome import Settlement
+from anymq.outcome import RELEASE, Retry, Settlement
 from anymq.topology import GroupSpec, Source, Topology
 from tests.conformance.broken.lie import LyingBroker, LyingMember, lie
 
 __all__ = [
     "BurnsTheLeaseInItsBuffer",
+    "ChargesAttempts",
     "ChargesTheNeighbours",
     "CountIsAlwaysOne",
+    "CountIsUnknown",
     "CountStartsAtZero",
     "CountsReleases",
     "ForgetsRedelivered",
@@ -31,7 +34,6 @@ __all__ = [
     "PauseIsDeaf",
     "PauseLeaves",
     "PrefetchCountsCalls",
-    "RedeliversToTheEnd",
     "ResumeIsDeaf",
     "ResumeLosesMessages",
     "TakesAllKeysForOne",
@@ -51,19 +53,19 @@ class _Told(LyingMember):
         return got
 
 
-@lie("forgets-redelivered", "flags no redelivery", "ACK-01", "GRP-09")
+@lie("forgets-redelivered", "flags no redelivery", "ACK-01", "CON-09")
 class ForgetsRedelivered(_Told):
     def tell(self, delivery: Delivery) -> None:
         delivery.redelivered, delivery.delivery_count = False, 1
 
 
-@lie("count-is-always-one", "says delivery_count 1 every time", "RTY-20", "ACK-01")
+@lie("count-is-always-one", "says delivery_count 1 every time", "ACK-01")
 class CountIsAlwaysOne(_Told):
     def tell(self, delivery: Delivery) -> None:
         delivery.delivery_count = 1
 
 
-@lie("count-starts-at-zero", "counts deliveries from 0", "ACK-05", "CON-10")
+@lie("count-starts-at-zero", "counts deliveries from 0", "ACK-01", "CON-09")
 class CountStartsAtZero(_Told):
     def tell(self, delivery: Delivery) -> None:
         delivery.delivery_count = (delivery.delivery_count or 1) - 1
@@ -75,10 +77,9 @@ class CountIsUnknown(_Told):
         delivery.delivery_count = None
 
 
-class _Counting(LyingMember):
+@lie("counts-releases", "counts a released delivery", "LIF-15")
+class CountsReleases(LyingMember):
     """Counts deliveries per message by itself."""
-
-    counts: dict[str, int]
 
     async def receive(self, *, max_messages: int, wait_s: float) -> Any:
         got = await self.inner.receive(max_messages=max_messages, wait_s=wait_s)
@@ -89,11 +90,6 @@ class _Counting(LyingMember):
         return got
 
 
-@lie("counts-releases", "counts a released delivery", "ACK-05", "LIF-15")
-class CountsReleases(_Counting):
-    pass
-
-
 @lie("charges-the-neighbours", "counts every delivery of a batch for each of it", "RTY-21")
 class ChargesTheNeighbours(LyingMember):
     async def receive(self, *, max_messages: int, wait_s: float) -> Any:
@@ -102,6 +98,17 @@ class ChargesTheNeighbours(LyingMember):
         for delivery in got:
             delivery.delivery_count = most
         return got
+
+
+@lie("charges-attempts", "raises the attempt of all it holds when one fails", "RTY-03")
+class ChargesAttempts(LyingMember):
+    async def settle(self, items: Sequence[Settlement], *, timeout_s: float) -> Any:
+        results = await self.inner.settle(items, timeout_s=timeout_s)
+        if any(isinstance(item.outcome, Retry) for item in items):
+            for delivery, _ in self.inner._held.values():
+                message = delivery.message
+                delivery.message = replace(message, attempt=message.attempt + 1)
+        return results
 
 
 @lie("keep-hides-losses", "says nothing is lost, whatever is", "CON-09")
@@ -132,7 +139,7 @@ class KeepRaises(LyingMember):
         return lost
 
 
-@lie("lease-never-ends", "keeps what a member neither settles nor keeps", "CON-09", "ACK-01")
+@lie("lease-never-ends", "keeps what a member neither settles nor keeps", "CON-09")
 class LeaseNeverEnds(LyingBroker):
     async def subscribe(self, source: Source, **options: Any) -> Any:
         inner = await super().subscribe(source, **options)
@@ -182,14 +189,8 @@ class PauseIsDeaf(LyingMember):
 class PauseLeaves(LyingMember):
     async def pause(self) -> None:
         for delivery, _ in tuple(self.inner._held.values()):
-            await self.inner.settle([Settlement(delivery, _release())], timeout_s=5)
+            await self.inner.settle([Settlement(delivery, RELEASE)], timeout_s=5)
         await self.inner.pause()
-
-
-def _release() -> Any:
-    from anymq.outcome import RELEASE
-
-    return RELEASE
 
 
 @lie("resume-is-deaf", "stays paused for ever", "CON-08")
@@ -204,17 +205,6 @@ class ResumeLosesMessages(LyingMember):
         for group in self.inner.groups:
             group.purge()
         await self.inner.resume()
-
-
-@lie("redelivers-to-the-end", "puts a released message behind the others", "ORD-01")
-class RedeliversToTheEnd(LyingMember):
-    async def aclose(self, *, timeout_s: float) -> None:
-        held = [delivery for delivery, _ in self.inner._held.values()]
-        await self.inner.aclose(timeout_s=timeout_s)
-        for delivery in held:
-            for group in self.inner.groups:
-                group.ready[1].rotate(1)
-                _ = delivery
 
 
 @lie("ignores-order-by-key", "declares order by key and hands out as it comes", "ORD-02", "ORD-03")
@@ -246,9 +236,7 @@ class TakesAllKeysForOne(LyingMember):
         return await self.inner.receive(max_messages=1, wait_s=min(wait_s, 0.05))
 
 
-@lie("partition-is-always-zero", "says partition 0 of every delivery", "ORD-02")
+@lie("partition-is-always-zero", "says partition 0 of every delivery", "MSG-01")
 class PartitionIsAlwaysZero(_Told):
     def tell(self, delivery: Delivery) -> None:
-        from dataclasses import replace
-
         delivery.message = replace(delivery.message, partition=0)

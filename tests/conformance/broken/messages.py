@@ -81,7 +81,13 @@ class HeadersAreLatin1(_Changed):
         return replace(message, headers={narrow(k): narrow(v) for k, v in message.headers.items()})
 
 
-@lie("shares-headers", "gives everybody the same dictionary, and adds to it", "MSG-10", "RTY-16")
+@lie(
+    "shares-headers",
+    "gives everybody the same dictionary, and adds to it",
+    "MSG-10",
+    "RTY-16",
+    unharmed=["DEL-01", "RTY-06"],
+)
 class SharesHeaders(LyingMember):
     async def receive(self, *, max_messages: int, wait_s: float) -> Any:
         got = await self.inner.receive(max_messages=max_messages, wait_s=wait_s)
@@ -92,7 +98,13 @@ class SharesHeaders(LyingMember):
         return got
 
 
-@lie("leaks-meta", "shows the framework's headers to the user", "MSG-10")
+@lie(
+    "leaks-meta",
+    "shows the framework's headers to the user",
+    "MSG-10",
+    "MSG-01",
+    unharmed=["DEL-01", "RTY-06"],
+)
 class LeaksMeta(_Changed):
     def change(self, message: Message) -> Message:
         own = {"anymq-id": message.id, "anymq-attempt": str(message.attempt)}
@@ -134,19 +146,19 @@ class ForgetsCorrelation(_Changed):
         return replace(message, correlation_id=None, causation_id=None)
 
 
-@lie("forgets-reply-to", "drops where the reply goes", "MSG-10")
+@lie("forgets-reply-to", "drops where the reply goes", "MSG-01")
 class ForgetsReplyTo(_Changed):
     def change(self, message: Message) -> Message:
         return replace(message, reply_to=None)
 
 
-@lie("rewrites-the-timestamp", "gives a message the time of its arrival, in milliseconds", "MSG-10")
+@lie("rewrites-the-timestamp", "gives a message the time of its arrival, in milliseconds", "MSG-01")
 class RewritesTheTimestamp(_Changed):
     def change(self, message: Message) -> Message:
         return replace(message, timestamp=message.timestamp * 1000)
 
 
-@lie("position-for-id", "gives a message an id of its own", "DEL-03", "MSG-10")
+@lie("position-for-id", "gives a message an id of its own", "DEL-03", "MSG-01")
 class PositionForId(_Changed):
     def change(self, message: Message) -> Message:
         return replace(message, id=f"{self.space.name}-{next(self.space.tokens)}")

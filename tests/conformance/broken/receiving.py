@@ -40,7 +40,13 @@ class BlocksForever(LyingMember):
         return await self.inner.receive(max_messages=max_messages, wait_s=3600)
 
 
-@lie("polls-slowly", "looks for messages every two seconds only", "DEL-07")
+@lie(
+    "polls-slowly",
+    "looks for messages every two seconds only",
+    "DEL-07",
+    "BAT-04",
+    unharmed=["CFG-06"],
+)
 class PollsSlowly(LyingMember):
     async def receive(self, *, max_messages: int, wait_s: float) -> Any:
         loop = asyncio.get_running_loop()
@@ -52,7 +58,13 @@ class PollsSlowly(LyingMember):
             await asyncio.sleep(min(2.0, max(0.0, until - loop.time())))
 
 
-@lie("waits-for-a-full-batch", "returns only when max_messages are there or time is up", "DEL-07")
+@lie(
+    "waits-for-a-full-batch",
+    "returns only when max_messages are there or time is up",
+    "DEL-07",
+    "BAT-04",
+    unharmed=["CFG-06"],
+)
 class WaitsForAFullBatch(LyingMember):
     async def receive(self, *, max_messages: int, wait_s: float) -> Any:
         got: list[Delivery] = []
@@ -66,7 +78,7 @@ class WaitsForAFullBatch(LyingMember):
         return got
 
 
-@lie("gives-too-many", "hands out all it has, whatever max_messages says", "CON-04")
+@lie("gives-too-many", "hands out all it has, whatever max_messages says", "BAT-04")
 class GivesTooMany(LyingMember):
     async def receive(self, *, max_messages: int, wait_s: float) -> Any:
         return await self.inner.receive(max_messages=1000, wait_s=wait_s)
@@ -93,13 +105,13 @@ class RaisesTimeout(LyingMember):
         return got
 
 
-@lie("deaf-to-stop", "a receive that waits is not woken by stop", "LIF-14", "LIF-09")
+@lie("deaf-to-stop", "a receive that waits is not woken by stop", "LIF-09")
 class DeafToStop(LyingMember):
     async def stop(self) -> None:
         self.inner._stopped = True
 
 
-@lie("loses-on-cancel", "a cancelled receive takes its messages with it", "DEL-07", "LIF-15")
+@lie("loses-on-cancel", "a cancelled receive takes its messages with it", "LIF-15")
 class LosesOnCancel(LyingMember):
     async def receive(self, *, max_messages: int, wait_s: float) -> Any:
         got = await self.inner.receive(max_messages=max_messages, wait_s=wait_s)

@@ -33,7 +33,13 @@ __all__ = [
 ]
 
 
-@lie("confirms-without-storing", "confirms every tenth message and drops it", "DEL-02", "DEL-13")
+@lie(
+    "confirms-without-storing",
+    "confirms every tenth message and drops it",
+    "DEL-02",
+    "DEL-13",
+    unharmed=["MSG-02"],
+)
 class ConfirmsWithoutStoring(LyingBroker):
     counted = 0
 
@@ -101,7 +107,12 @@ class TooFewResults(LyingBroker):
         return (await super().send(messages, **options))[:1]
 
 
-@lie("rejected-is-stored", "rejects a third of a batch and stores it anyway", "BAT-02")
+@lie(
+    "rejected-is-stored",
+    "rejects a third of a batch and stores it anyway",
+    "BAT-02",
+    unharmed=["MSG-02", "RTY-06"],
+)
 class RejectedIsStored(LyingBroker):
     async def send(self, messages: Sequence[Message], **options: Any) -> Any:
         results = list(await super().send(messages, **options))
@@ -138,7 +149,13 @@ class RaisesForTheUndeclared(LyingBroker):
         return results
 
 
-@lie("drops-the-last-of-a-batch", "loses the last entry of a batch over 20", "BAT-01", "DEL-01")
+@lie(
+    "drops-the-last-of-a-batch",
+    "loses the last entry of a batch over 20",
+    "BAT-01",
+    "DEL-01",
+    unharmed=["MSG-02", "RTY-06"],
+)
 class DropsTheLastOfABatch(LyingBroker):
     async def send(self, messages: Sequence[Message], **options: Any) -> Any:
         kept = messages[:-1] if len(messages) > 20 else messages
@@ -151,7 +168,7 @@ class ReordersABatch(LyingBroker):
         return (await super().send(messages[::-1], **options))[::-1]
 
 
-@lie("late-entries-overtake", "lets a later send overtake an earlier one", "DEL-13", "ORD-01")
+@lie("late-entries-overtake", "lets a later send overtake an earlier one", "ORD-01")
 class LateEntriesOvertake(LyingBroker):
     calls = 0
 
@@ -162,7 +179,13 @@ class LateEntriesOvertake(LyingBroker):
         return await super().send(messages, **options)
 
 
-@lie("duplicates-silently", "stores every seventh message twice, unflagged", "DEL-02", "GRP-02")
+@lie(
+    "duplicates-silently",
+    "stores every seventh message twice, unflagged",
+    "DEL-02",
+    "GRP-02",
+    unharmed=["MSG-02"],
+)
 class DuplicatesSilently(LyingBroker):
     counted = 0
 

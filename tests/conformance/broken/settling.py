@@ -34,7 +34,11 @@ Items = Sequence[Settlement]
 
 
 @lie(
-    "acks-on-receipt", "acknowledges what it hands out, before any handler ran", "ACK-03", "ACK-01"
+    "acks-on-receipt",
+    "acknowledges what it hands out, before any handler ran",
+    "ACK-03",
+    "ACK-01",
+    unharmed=["DEL-01", "MSG-02"],
 )
 class AcksOnReceipt(LyingMember):
     async def receive(self, *, max_messages: int, wait_s: float) -> Any:
@@ -46,7 +50,13 @@ class AcksOnReceipt(LyingMember):
         return [SETTLED] * len(items)
 
 
-@lie("forgets-acks", "answers Settled to an ack and keeps the message", "ACK-02", "ACK-03")
+@lie(
+    "forgets-acks",
+    "answers Settled to an ack and keeps the message",
+    "ACK-02",
+    "ACK-03",
+    unharmed=["MSG-02", "DEL-14"],
+)
 class ForgetsAcks(LyingMember):
     async def settle(self, items: Items, *, timeout_s: float) -> Any:
         rest = [item for item in items if not isinstance(item.outcome, Ack)]
@@ -54,7 +64,7 @@ class ForgetsAcks(LyingMember):
         return [SETTLED] * len(items)
 
 
-@lie("settles-up-to", "an ack acknowledges everything handed out before", "ACK-01", "GRP-09")
+@lie("settles-up-to", "an ack acknowledges everything handed out before", "GRP-09")
 class SettlesUpTo(LyingMember):
     async def settle(self, items: Items, *, timeout_s: float) -> Any:
         last = max((i.delivery.token for i in items if isinstance(i.outcome, Ack)), default=0)
@@ -64,7 +74,7 @@ class SettlesUpTo(LyingMember):
         return results
 
 
-@lie("settles-the-whole-batch", "one ack acknowledges all it holds", "GRP-09", "ACK-15")
+@lie("settles-the-whole-batch", "one ack acknowledges all it holds", "GRP-09")
 class SettlesTheWholeBatch(LyingMember):
     async def settle(self, items: Items, *, timeout_s: float) -> Any:
         results = await self.inner.settle(items, timeout_s=timeout_s)

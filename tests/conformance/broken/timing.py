@@ -59,31 +59,54 @@ class RetryIsEarly(_Rewritten):
         return replace(item, outcome=Retry((retry.delay_s or 0) * 0.8))
 
 
-@lie("retry-is-late", "waits two seconds longer", "ACK-07", "RTY-05")
+@lie("retry-is-late", "waits two seconds longer", "ACK-07", "RTY-05", unharmed=["DEL-01", "MSG-02"])
 class RetryIsLate(_Rewritten):
     def rewrite(self, item: Settlement, retry: Retry) -> Settlement:
         return replace(item, outcome=Retry((retry.delay_s or 0) + 2))
 
 
-@lie("retry-keeps-the-old-message", "keeps the original, so the attempt never rises", "RTY-03")
+@lie(
+    "retry-keeps-the-old-message",
+    "keeps the original, so the attempt never rises",
+    "RTY-03",
+    unharmed=["DEL-01", "MSG-02"],
+)
 class RetryKeepsTheOldMessage(_Rewritten):
     def rewrite(self, item: Settlement, retry: Retry) -> Settlement:
         return replace(item, message=None)
 
 
-@lie("retry-is-a-release", "takes a retry for a release", "ACK-07", "RTY-03")
+@lie(
+    "retry-is-a-release",
+    "takes a retry for a release",
+    "ACK-07",
+    "RTY-03",
+    unharmed=["DEL-01", "MSG-02"],
+)
 class RetryIsARelease(_Rewritten):
     def rewrite(self, item: Settlement, retry: Retry) -> Settlement:
         return replace(item, outcome=Release(), message=None)
 
 
-@lie("retry-is-forgotten", "acknowledges a retry that it should keep", "RTY-01", "ACK-07")
+@lie(
+    "retry-is-forgotten",
+    "acknowledges a retry that it should keep",
+    "RTY-01",
+    "ACK-07",
+    unharmed=["DEL-01", "MSG-02"],
+)
 class RetryIsForgotten(_Rewritten):
     def rewrite(self, item: Settlement, retry: Retry) -> Settlement:
         return replace(item, outcome=Retry(3600))
 
 
-@lie("retry-dead-letters", "dead-letters at the first retry", "RTY-01", "RTY-03")
+@lie(
+    "retry-dead-letters",
+    "dead-letters at the first retry",
+    "RTY-01",
+    "RTY-03",
+    unharmed=["DEL-01", "MSG-02"],
+)
 class RetryDeadLetters(_Rewritten):
     def rewrite(self, item: Settlement, retry: Retry) -> Settlement:
         return replace(item, outcome=DeadLetter("limit reached"))
@@ -116,7 +139,7 @@ class _Dated(LyingBroker):
         return await super().send(changed, **options)
 
 
-@lie("ignores-delays", "delivers a delayed message at once", "TIM-03", "ACK-07")
+@lie("ignores-delays", "delivers a delayed message at once", "TIM-03")
 class IgnoresDelays(_Dated):
     def moment(self, due_at: float) -> float | None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +10,7 @@ from anymq.events import HookFailed, MessageDropped
 from anymq.message import Delivery
 from anymq.retry import RetryPolicy
 from anymq.testing.bench import Bench
-from anymq.testing.check import check, expect
+from anymq.testing.check import also, check, expect
 from anymq.testing.probe import until_dead
 
 __all__: list[str] = []
@@ -74,6 +75,25 @@ async def attempt_visible(bench: Bench) -> None:
     attempts = [seen.attempt for seen in collector.seen]
     expect(attempts == [1, 2, 3, 4], f"attempts seen: {attempts}")
     expect({seen.id for seen in collector.seen} == set(ids), "the id changed between attempts")
+
+
+@also("RTY-03")
+async def neighbours_not_charged(bench: Bench) -> None:
+    """A failure is charged to who failed, not to what the same consumer holds beside it."""
+    app = await bench.app()
+    topic = app.topic(bench.topic())
+
+    async def one_fails(value: Any, delivery: Delivery) -> None:
+        if value == "bad":
+            raise _Broken
+        await asyncio.sleep(0.01)
+
+    collector = bench.collect(app, topic, group="g", retry=FAST, prefetch=10, behaviour=one_fails)
+    await bench.started(app)
+    await bench.publish_many(app, topic, ["bad", *range(8)])
+    await bench.received(collector, 11)
+    charged = {seen.value: seen.attempt for seen in collector.seen if seen.value != "bad"}
+    expect(set(charged.values()) == {1}, f"attempts of messages that never failed: {charged}")
 
 
 @check("RTY-04", "attempt_counter_reset_rule")
