@@ -315,5 +315,22 @@ async def test_a_topic_deleted_under_a_member_is_told(bench: Bench) -> None:
             await bench.collect(desk, 1)
 
 
+async def test_a_start_keeps_what_was_settled_behind_a_gap(bench: Bench) -> None:
+    """Renewing a group's commits, as every declaration does, keeps the notes beside them."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news", "desk")
+    async with bench.member(broker, "news", "desk") as desk:
+        await bench.send(broker, *(bench.message("news", n) for n in (1, 2, 3)))
+        _one, two, three = await bench.collect(desk, 3)
+        assert await bench.ack(desk, two, three) == [SETTLED, SETTLED]
+
+    await bench.declare(broker, "news", "desk")
+
+    async with bench.member(broker, "news", "desk") as desk:
+        (again,) = await bench.collect(desk, 1)
+        assert (again.id, again.redelivered) == ("news-1", True)
+        assert await desk.receive(max_messages=1, wait_s=0.5) == []
+
+
 def _from_the_beginning(topic: str) -> list[TopicPartition]:
     return [TopicPartition(topic, 0, OFFSET_BEGINNING)]

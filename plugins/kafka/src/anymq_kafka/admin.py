@@ -31,12 +31,15 @@ class Admin:
             raise ClosedError("this connection to Kafka is closed")
         return self._client
 
-    async def run(self, call: Callable[[AdminClient], T], *, timeout_s: float) -> T:
-        """Make a call that blocks, in a thread of its own that lives for it."""
+    async def in_thread(self, call: Callable[[], T], *, timeout_s: float) -> T:
+        """Make a call that blocks, in a thread of its own that lives for it.
+
+        Raises what the call raises, or TimeoutError; the thread ends when the call does.
+        """
         found: list[T] = []
         failed: list[Exception | None] = []
         thread = OwnedThread(
-            lambda: found.append(call(self.api)),
+            lambda: found.append(call()),
             name=self._name,
             bridge=self._bridge,
             on_end=failed.append,

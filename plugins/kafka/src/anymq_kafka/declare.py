@@ -1,4 +1,4 @@
-"""Declaring: topics with their companions, and groups that begin at their declaration."""
+"""Making and checking topics."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 from anymq.errors import AnyMQError, BackendUnavailable, TopologyError
 from anymq_kafka.admin import Admin
 from anymq_kafka.directory import TopicDirectory, answer
-from anymq_kafka.offsets import FIRST, LAST, GroupOffsets, Partition
 
-__all__ = ["GroupPlan", "TopicMaker", "TopicPlan", "start_group"]
+__all__ = ["TopicMaker", "TopicPlan"]
 
 _PAUSE_S = 0.05
 
@@ -27,14 +26,6 @@ class TopicPlan:
     name: str
     partitions: int = 1
     config: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class GroupPlan:
-    """One group: it begins at the end of ``topic``, and at the beginning of its companions."""
-
-    group_id: str
-    topic: str
 
 
 class TopicMaker:
@@ -116,25 +107,6 @@ class TopicMaker:
 
 def _leaders(topic: TopicDescription | None) -> int:
     return 0 if topic is None else sum(p.leader is not None for p in topic.partitions)
-
-
-async def start_group(
-    plan: GroupPlan, partitions: Iterable[Partition], offsets: GroupOffsets, *, timeout_s: float
-) -> None:
-    """Commit where a group begins in partitions without a commit; renew the rest as they are.
-
-    The ends are read before the commits: a process that finds no commit then writes an end that is
-    older than any other's declaration, so nothing sent after one is ever skipped. A group with
-    members renews itself and is left alone.
-    """
-    wanted = list(partitions)
-    main = [at for at in wanted if at[0] == plan.topic]
-    ends = await offsets.ends(main, LAST, timeout_s=timeout_s)
-    begins = await offsets.ends(wanted, FIRST, timeout_s=timeout_s)
-    there = await offsets.committed(plan.group_id, timeout_s=timeout_s)
-    if there.keys().isdisjoint(main):
-        begins |= ends  # a new group; in an old one, a partition without a commit is a new one
-    await offsets.commit(plan.group_id, begins | there, timeout_s=timeout_s)
 
 
 def _is_there_already(error: AnyMQError) -> bool:

@@ -58,8 +58,9 @@ class TopicDirectory:
         Raises: BackendUnavailable, AccessDenied.
         """
         try:
-            found = await self._admin.run(
-                lambda client: client.list_topics(timeout=timeout_s), timeout_s=timeout_s + _OVER_S
+            found = await self._admin.in_thread(
+                lambda: self._admin.api.list_topics(timeout=timeout_s),
+                timeout_s=timeout_s + _OVER_S,
             )
         except KafkaException as error:
             raise error_of(error, "list topics") from error

@@ -9,7 +9,7 @@ from confluent_kafka import ConsumerGroupState, KafkaException
 from anymq.errors import AnyMQError, Busy
 from anymq_kafka.admin import Admin
 from anymq_kafka.directory import answer
-from anymq_kafka.errors import is_missing
+from anymq_kafka.errors import error_of, is_missing
 
 __all__ = ["GroupAdmin"]
 
@@ -28,6 +28,8 @@ class GroupAdmin:
             "list groups",
             timeout_s=self._timeout_s,
         )
+        if found.errors:
+            raise error_of(found.errors[0], "list groups")
         return [listing.group_id for listing in found.valid or ()]
 
     async def members(self, group_ids: Sequence[str]) -> dict[str, int]:

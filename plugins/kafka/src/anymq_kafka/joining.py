@@ -19,6 +19,7 @@ from anymq_kafka.offsets import FIRST, LAST
 from anymq_kafka.patterns import Patterns
 from anymq_kafka.private_member import PrivateMember
 from anymq_kafka.subscription import KafkaSubscription
+from anymq_kafka.together import together
 
 __all__ = ["Joining"]
 
@@ -75,9 +76,7 @@ class Joining:
         gone = sorted(lanes.keys() - there.keys())
         if gone:
             raise TopologyError(f"no topic {', '.join(map(repr, gone))}: is it declared?")
-        async with asyncio.TaskGroup() as checking:
-            for topic in self._plain:
-                checking.create_task(self._check_group(topic))
+        await together(self._check_group(topic) for topic in self._plain)
 
     async def _assigned(self) -> None:
         """Wait, for a while, until every partition has its owner: then each member has its share.
@@ -86,9 +85,8 @@ class Joining:
         """
         if self._group is None:
             return
-        async with asyncio.TaskGroup() as waiting:
-            for topic in sorted(self._joined):
-                waiting.create_task(self._owned(topic, self._group))
+        group = self._group
+        await together(self._owned(topic, group) for topic in sorted(self._joined))
 
     async def _owned(self, topic: str, group: str) -> None:
         groups = GroupAdmin(self._clients.admin, timeout_s=self._timeout_s)
@@ -121,8 +119,11 @@ class Joining:
 
     async def _is_declared(self, topic: str, group: str) -> bool:
         group_id = self._names.group(topic, group)
-        there = await self._clients.offsets.committed(group_id, timeout_s=self._timeout_s)
-        return any(name == self._names.topic(topic) for name, _ in there)
+        name = self._names.topic(topic)
+        count = self._clients.directory.known.get(name, 0)
+        at = [(name, number) for number in range(count)]
+        found = await self._clients.offsets.committed(group_id, at, timeout_s=self._timeout_s)
+        return bool(found)
 
     async def _matching(self) -> list[str]:
         """Topics that a pattern means and that are ready to be read by this group."""

@@ -20,5 +20,5 @@ async def waiting_for(
     at = [(lane, number) for lane in lanes for number in range(partitions)]
     ends = await offsets.ends(at, LAST, timeout_s=timeout_s)
     begins = await offsets.ends(at, FIRST, timeout_s=timeout_s)
-    there = await offsets.committed(link.names.group(topic, group), timeout_s=timeout_s)
+    there = await offsets.committed(link.names.group(topic, group), at, timeout_s=timeout_s)
     return sum(ends[one] - max(there.get(one, 0), begins[one]) for one in at)

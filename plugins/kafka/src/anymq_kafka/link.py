@@ -147,7 +147,7 @@ class Link:
         producer.start()
         directory = TopicDirectory(admin)
         topics = TopicMaker(admin, directory, replication_factor=self.options.replication_factor)
-        return Clients(admin, bridge, producer, directory, GroupOffsets(admin), topics)
+        return Clients(admin, bridge, producer, directory, GroupOffsets(admin, self.config), topics)
 
     async def _look(self, admin: Admin) -> Capabilities:
         try:

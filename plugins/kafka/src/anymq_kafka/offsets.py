@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from confluent_kafka import (
-    OFFSET_INVALID,
-    ConsumerGroupTopicPartitions,
-    KafkaError,
-    KafkaException,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin._listoffsets import OffsetSpec, TimestampSpec
 
 from anymq.errors import AnyMQError, BackendUnavailable
 from anymq_kafka.admin import Admin
+from anymq_kafka.client_config import ClientConfig
 from anymq_kafka.directory import answer
 from anymq_kafka.errors import error_of
+from anymq_kafka.group_visit import GroupVisit
+from anymq_kafka.settling_down import is_settling_down
 
 __all__ = ["FIRST", "LAST", "GroupOffsets", "Partition", "at_time"]
 
@@ -31,27 +28,9 @@ Partition = tuple[str, int]
 
 T = TypeVar("T")
 _PAUSE_S = 0.1
-_SETTLING_DOWN = frozenset(
-    {
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.UNKNOWN_LEADER_EPOCH,
-        KafkaError.FENCED_LEADER_EPOCH,
-    }
-)
-"""What a cluster answers for a moment after a topic was made or a node started."""
-_IN_USE = frozenset(
-    {
-        KafkaError.UNKNOWN_MEMBER_ID,
-        KafkaError.NON_EMPTY_GROUP,
-        KafkaError.ILLEGAL_GENERATION,
-        KafkaError.REBALANCE_IN_PROGRESS,
-        KafkaError.STALE_MEMBER_EPOCH,
-    }
-)
+_OVER_S = 0.5
+_VISITS = 8
+"""At once: each is a client with threads and connections of its own, for a moment."""
 
 
 def at_time(moment: float) -> OffsetSpec:
@@ -60,10 +39,12 @@ def at_time(moment: float) -> OffsetSpec:
 
 
 class GroupOffsets:
-    """Reads and writes offsets by the admin client. Every call is bounded by its ``timeout_s``."""
+    """Every call is bounded by its ``timeout_s`` and raises BackendUnavailable, AccessDenied."""
 
-    def __init__(self, admin: Admin) -> None:
+    def __init__(self, admin: Admin, config: ClientConfig) -> None:
         self._admin = admin
+        self._config = config
+        self._visits = asyncio.Semaphore(_VISITS)
 
     async def ends(
         self, partitions: Iterable[Partition], spec: OffsetSpec, *, timeout_s: float
@@ -72,75 +53,76 @@ class GroupOffsets:
         wanted = {TopicPartition(*partition): spec for partition in partitions}
         if not wanted:
             return {}
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    try:
+                        return await self._ask(wanted, timeout_s)
+                    except AnyMQError as error:
+                        if not _is_momentary(error):
+                            raise
+                    await asyncio.sleep(_PAUSE_S)
+        except TimeoutError as error:
+            raise BackendUnavailable(f"no offsets in {timeout_s} s") from error
 
-        async def ask() -> dict[Partition, int]:
-            futures = self._admin.api.list_offsets(wanted, request_timeout=timeout_s)
-            return {
-                (at.topic, at.partition): (
-                    await answer(future, f"offsets of {at.topic!r}", timeout_s=timeout_s)
-                ).offset
-                for at, future in futures.items()
-            }
-
-        return await _patiently(ask, timeout_s)
-
-    async def committed(self, group_id: str, *, timeout_s: float) -> dict[Partition, int]:
-        """What a group has committed; nothing for a group that does not exist."""
-
-        async def ask() -> dict[Partition, int]:
-            futures = self._admin.api.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group_id)], request_timeout=timeout_s
-            )
-            found = await answer(
-                futures[group_id], f"offsets of group {group_id!r}", timeout_s=timeout_s
-            )
-            return {
-                (at.topic, at.partition): at.offset
-                for at in found.topic_partitions or ()
-                if at.offset != OFFSET_INVALID
-            }
-
-        return await _patiently(ask, timeout_s)
+    async def committed(
+        self, group_id: str, partitions: Iterable[Partition], *, timeout_s: float
+    ) -> dict[Partition, int]:
+        """What a group has committed of these; those without a commit are left out."""
+        wanted = [TopicPartition(*at) for at in partitions]
+        found = await self._visit(group_id, lambda visit: visit.committed(wanted), timeout_s)
+        return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
 
     async def commit(
         self, group_id: str, offsets: Mapping[Partition, int], *, timeout_s: float
     ) -> bool:
         """Set offsets of a group without members; False if it has some, and nothing is changed."""
         wanted = [TopicPartition(*at, offset) for at, offset in offsets.items()]
-        if not wanted:
-            return True
+        return await self._visit(group_id, lambda visit: visit.commit(wanted), timeout_s)
 
-        async def ask() -> bool:
-            futures = self._admin.api.alter_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group_id, wanted)], request_timeout=timeout_s
-            )
-            what = f"commit of group {group_id!r}"
-            found = await answer(futures[group_id], what, timeout_s=timeout_s)
-            errors = [at.error for at in found.topic_partitions or () if at.error is not None]
-            if any(error.code() in _IN_USE for error in errors):
-                return False
-            if errors:
-                raise error_of(errors[0], what) from KafkaException(errors[0])
-            return True
+    async def start(
+        self, group_id: str, topic: str, partitions: Iterable[Partition], *, timeout_s: float
+    ) -> None:
+        """Begin a group at the end of ``topic`` and the beginning of its other partitions.
 
-        return await _patiently(ask, timeout_s)
+        What it has committed stays as it is.
+        """
+        wanted = list(partitions)
+        main = [at for at in wanted if at[0] == topic]
+        ends = await self.ends(main, LAST, timeout_s=timeout_s)
+        firsts = await self.ends(wanted, FIRST, timeout_s=timeout_s)
+        await self._visit(group_id, lambda visit: visit.start(topic, firsts, ends), timeout_s)
+
+    async def _ask(
+        self, wanted: dict[TopicPartition, OffsetSpec], timeout_s: float
+    ) -> dict[Partition, int]:
+        futures = self._admin.api.list_offsets(wanted, request_timeout=timeout_s)
+        return {
+            (at.topic, at.partition): (
+                await answer(future, f"offsets of {at.topic!r}", timeout_s=timeout_s)
+            ).offset
+            for at, future in futures.items()
+        }
+
+    async def _visit(self, group_id: str, call: Callable[[GroupVisit], T], timeout_s: float) -> T:
+        properties = self._config.consumer(group_id, 1)
+
+        def visit() -> T:
+            consumer = Consumer(properties)
+            try:
+                return call(GroupVisit(consumer, group_id, timeout_s=timeout_s))
+            finally:
+                consumer.close()
+
+        try:
+            async with self._visits:
+                return await self._admin.in_thread(visit, timeout_s=timeout_s + _OVER_S)
+        except KafkaException as error:
+            raise error_of(error, f"group {group_id!r}") from error
+        except TimeoutError as error:
+            raise BackendUnavailable(f"group {group_id!r}: {error}") from error
 
 
-async def _patiently(ask: Callable[[], Awaitable[T]], timeout_s: float) -> T:
-    """Ask again while the cluster settles down."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            while True:
-                try:
-                    return await ask()
-                except AnyMQError as error:
-                    if not _is_settling_down(error):
-                        raise
-                await asyncio.sleep(_PAUSE_S)
-    except TimeoutError as error:
-        raise BackendUnavailable(f"no answer in {timeout_s} s") from error
-
-
-def _is_settling_down(error: AnyMQError) -> bool:
+def _is_momentary(error: AnyMQError) -> bool:
     cause = error.__cause__
-    return isinstance(cause, KafkaException) and cause.args[0].code() in _SETTLING_DOWN
+    return isinstance(cause, KafkaException) and is_settling_down(cause.args[0])

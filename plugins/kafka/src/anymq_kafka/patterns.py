@@ -56,8 +56,8 @@ class Patterns:
     async def is_remembered(self, pattern: str, group: str, *, timeout_s: float) -> bool:
         """Whether a pattern's group was declared."""
         group_id = self._link.names.group(pattern, group)
-        there = await self._link.clients.offsets.committed(group_id, timeout_s=timeout_s)
-        return (self._mark, 0) in there
+        offsets = self._link.clients.offsets
+        return bool(await offsets.committed(group_id, [(self._mark, 0)], timeout_s=timeout_s))
 
     async def topics(self, *, timeout_s: float) -> dict[str, int]:
         """Every logical topic there is, and its partitions."""

@@ -98,7 +98,7 @@ class KafkaStream(Stream):
     async def commit(self, stream: str, group: str, position: str) -> None:
         count = await self._partitions(stream)
         wanted = parse_position(position, partitions=count)
-        there = await self._committed(stream, group)
+        there = await self._committed(stream, group, count)
         later = {
             (self._link.names.stream(stream), number): last + 1
             for number, last in wanted.items()
@@ -108,7 +108,7 @@ class KafkaStream(Stream):
         await self._link.clients.offsets.commit(group_id, later, timeout_s=self._timeout_s)
 
     async def committed(self, stream: str, group: str) -> str | None:
-        there = await self._committed(stream, group)
+        there = await self._committed(stream, group, await self._partitions(stream))
         return format_position(there) if there else None
 
     async def aclose(self, *, timeout_s: float) -> None:
@@ -117,13 +117,15 @@ class KafkaStream(Stream):
                 closing.create_task(reader.aclose(timeout_s=timeout_s / 2))
         await self._link.aclose(timeout_s=timeout_s / 2)
 
-    async def _committed(self, stream: str, group: str) -> dict[int, int]:
+    async def _committed(self, stream: str, group: str, count: int) -> dict[int, int]:
         """The last offset that a group has done with, by partition."""
-        found = await self._link.clients.offsets.committed(
-            self._link.names.stream_group(group), timeout_s=self._timeout_s
-        )
         topic = self._link.names.stream(stream)
-        return {number: offset - 1 for (name, number), offset in found.items() if name == topic}
+        found = await self._link.clients.offsets.committed(
+            self._link.names.stream_group(group),
+            [(topic, number) for number in range(count)],
+            timeout_s=self._timeout_s,
+        )
+        return {number: offset - 1 for (_, number), offset in found.items()}
 
     async def _starts(
         self, stream: str, start: Start, count: int, ends: dict[int, int]

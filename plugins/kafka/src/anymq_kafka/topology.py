@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from anymq.errors import TopologyError, UnsupportedError
 from anymq.topology import GroupSpec, TopicSpec, Topology, TopologyMode, is_pattern
-from anymq_kafka.declare import GroupPlan, TopicPlan, start_group
+from anymq_kafka.declare import TopicPlan
 from anymq_kafka.growing import grow_topics
 from anymq_kafka.link import Link
 from anymq_kafka.offsets import Partition
 from anymq_kafka.patterns import Patterns
+from anymq_kafka.together import together
 from anymq_kafka.topic_config import topic_config
 
 __all__ = ["TopologyKeeper"]
@@ -41,15 +41,15 @@ class TopologyKeeper:
         await grow_topics(self._link, topology.topics, timeout_s=timeout_s)
         plans = self._plans(topology.topics, groups, partitions)
         await self._clients.topics.make(plans, timeout_s=timeout_s)
-        async with asyncio.TaskGroup() as starting:
-            for group in groups:
-                at = self._read_by(group, partitions[group.topic])
-                plan = GroupPlan(
-                    self._names.group(group.topic, group.name), self._names.topic(group.topic)
-                )
-                starting.create_task(
-                    start_group(plan, at, self._clients.offsets, timeout_s=timeout_s)
-                )
+        await together(
+            self._clients.offsets.start(
+                self._names.group(group.topic, group.name),
+                self._names.topic(group.topic),
+                self._read_by(group, partitions[group.topic]),
+                timeout_s=timeout_s,
+            )
+            for group in groups
+        )
 
     def _check_durability(self, topology: Topology) -> None:
         given = self._link.capabilities.durability
@@ -120,5 +120,5 @@ class TopologyKeeper:
         if is_pattern(group.topic):
             return await patterns.is_remembered(group.topic, group.name, timeout_s=timeout_s)
         group_id = self._names.group(group.topic, group.name)
-        there = await self._clients.offsets.committed(group_id, timeout_s=timeout_s)
-        return not there.keys().isdisjoint(self._read_by(group, partitions[group.topic]))
+        at = self._read_by(group, partitions[group.topic])
+        return bool(await self._clients.offsets.committed(group_id, at, timeout_s=timeout_s))
