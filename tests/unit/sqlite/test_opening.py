@@ -177,7 +177,7 @@ async def test_a_forked_process_must_open_its_own(bench: Bench) -> None:
             os.write(writer, str(error).encode())
         finally:
             os._exit(0)
-    os.waitpid(child, 0)
+    await asyncio.to_thread(os.waitpid, child, 0)
     os.close(writer)
     said = os.read(reader, 1000)
     os.close(reader)

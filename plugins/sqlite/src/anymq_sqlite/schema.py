@@ -92,9 +92,10 @@ VERSION = len(STEPS)
 
 def version_of(connection: sqlite3.Connection, file: str) -> int:
     """The schema's version; 0 for an empty file. Raises ConfigError for a file of others."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    # In this order: another process may make the schema, all at once, between the two.
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if application == 0 and tables == 0:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if tables == 0 and application in (0, APPLICATION_ID):
         return 0
     if application != APPLICATION_ID:
         raise ConfigError(

@@ -96,7 +96,7 @@ def _looking(roster: Roster) -> Job:
 
     def job(now: float) -> tuple[float, list[Request[Any]]]:
         if not roster.ids:
-            return now + 1.0, []
+            return now + LOOK_S, []
         return now + LOOK_S, [Request(work, on_done=_nothing, may_have=may_have, is_durable=False)]
 
     return job
