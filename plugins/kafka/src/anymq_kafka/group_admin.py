@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 
 from anymq.errors import AnyMQError, Busy
 from anymq_kafka.admin import Admin
 from anymq_kafka.directory import answer
 from anymq_kafka.errors import error_of, is_missing
+from anymq_kafka.settling_down import patiently
 
 __all__ = ["GroupAdmin"]
 
@@ -23,14 +24,7 @@ class GroupAdmin:
 
     async def ids(self) -> list[str]:
         """Every group of the cluster."""
-        found = await answer(
-            self._admin.api.list_consumer_groups(request_timeout=self._timeout_s),
-            "list groups",
-            timeout_s=self._timeout_s,
-        )
-        if found.errors:
-            raise error_of(found.errors[0], "list groups")
-        return [listing.group_id for listing in found.valid or ()]
+        return await patiently(self._list, "list groups", timeout_s=self._timeout_s)
 
     async def members(self, group_ids: Sequence[str]) -> dict[str, int]:
         """How many members each group has; 0 for groups that do not exist."""
@@ -52,6 +46,13 @@ class GroupAdmin:
             else:
                 found[group_id] = len(described.members or ())
         return found
+
+    async def _list(self) -> list[str]:
+        future = self._admin.api.list_consumer_groups(request_timeout=self._timeout_s)
+        found = await answer(future, "list groups", timeout_s=self._timeout_s)
+        for error in found.errors or ():
+            raise error_of(error, "list groups") from _as_exception(error)
+        return [listing.group_id for listing in found.valid or ()]
 
     async def owned_partitions(self, group_id: str) -> int:
         """How many partitions have an owner; 0 while the group rebalances."""
@@ -92,6 +93,10 @@ class GroupAdmin:
             except AnyMQError as error:
                 if not _is_missing(error):
                     raise
+
+
+def _as_exception(error: KafkaError | KafkaException) -> KafkaException:
+    return error if isinstance(error, KafkaException) else KafkaException(error)
 
 
 def _is_missing(error: AnyMQError) -> bool:

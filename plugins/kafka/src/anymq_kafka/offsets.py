@@ -10,13 +10,13 @@ from typing import TypeVar
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin._listoffsets import OffsetSpec, TimestampSpec
 
-from anymq.errors import AnyMQError, BackendUnavailable
+from anymq.errors import BackendUnavailable
 from anymq_kafka.admin import Admin
 from anymq_kafka.client_config import ClientConfig
 from anymq_kafka.directory import answer
 from anymq_kafka.errors import error_of
 from anymq_kafka.group_visit import GroupVisit
-from anymq_kafka.settling_down import is_settling_down
+from anymq_kafka.settling_down import patiently
 
 __all__ = ["FIRST", "LAST", "GroupOffsets", "Partition", "at_time"]
 
@@ -27,7 +27,6 @@ Partition = tuple[str, int]
 """Physical topic and partition number."""
 
 T = TypeVar("T")
-_PAUSE_S = 0.1
 _OVER_S = 0.5
 _VISITS = 8
 """At once: each is a client with threads and connections of its own, for a moment."""
@@ -53,17 +52,9 @@ class GroupOffsets:
         wanted = {TopicPartition(*partition): spec for partition in partitions}
         if not wanted:
             return {}
-        try:
-            async with asyncio.timeout(timeout_s):
-                while True:
-                    try:
-                        return await self._ask(wanted, timeout_s)
-                    except AnyMQError as error:
-                        if not _is_momentary(error):
-                            raise
-                    await asyncio.sleep(_PAUSE_S)
-        except TimeoutError as error:
-            raise BackendUnavailable(f"no offsets in {timeout_s} s") from error
+        return await patiently(
+            lambda: self._ask(wanted, timeout_s), "offsets of partitions", timeout_s=timeout_s
+        )
 
     async def committed(
         self, group_id: str, partitions: Iterable[Partition], *, timeout_s: float
@@ -121,8 +112,3 @@ class GroupOffsets:
             raise error_of(error, f"group {group_id!r}") from error
         except TimeoutError as error:
             raise BackendUnavailable(f"group {group_id!r}: {error}") from error
-
-
-def _is_momentary(error: AnyMQError) -> bool:
-    cause = error.__cause__
-    return isinstance(cause, KafkaException) and is_settling_down(cause.args[0])

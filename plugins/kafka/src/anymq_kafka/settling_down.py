@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from confluent_kafka import KafkaError
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-__all__ = ["is_settling_down"]
+from confluent_kafka import KafkaError, KafkaException
+
+from anymq.errors import AnyMQError, BackendUnavailable
+
+__all__ = ["is_settling_down", "patiently"]
+
+T = TypeVar("T")
+_PAUSE_S = 0.1
 
 _CODES = frozenset(
     {
@@ -26,3 +35,20 @@ _CODES = frozenset(
 def is_settling_down(error: KafkaError) -> bool:
     """Whether asking again soon is likely to help."""
     return error.code() in _CODES
+
+
+async def patiently(ask: Callable[[], Awaitable[T]], what: str, *, timeout_s: float) -> T:
+    """Ask until the cluster has settled down. Raises BackendUnavailable when the time is up."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                try:
+                    return await ask()
+                except AnyMQError as error:
+                    cause = error.__cause__
+                    code = cause.args[0] if isinstance(cause, KafkaException) else cause
+                    if not isinstance(code, KafkaError) or not is_settling_down(code):
+                        raise
+                await asyncio.sleep(_PAUSE_S)
+    except TimeoutError as error:
+        raise BackendUnavailable(f"{what}: not in {timeout_s} s") from error
