@@ -19,12 +19,14 @@ async def look(store: Store) -> Health:
     """Never raises."""
     try:
         facts = await store.run(_facts, timeout_s=LIMIT_S, is_durable=False)
-        trouble = store.trouble
+        trouble, full = store.trouble, store.writer.full
     except BufferFull as error:
         return Health("degraded", str(error))
     except AnyMQError as error:
         return Health("down", _trouble(store) or str(error))
-    return Health("up", store.file, facts) if trouble is None else Health("down", trouble)
+    if trouble is not None:
+        return Health("down", trouble, facts)
+    return Health("degraded", str(full), facts) if full else Health("up", store.file, facts)
 
 
 def _facts(session: Session) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from anymq.errors import AnyMQError, BackendUnavailable, ClosedError
+from anymq.errors import AnyMQError, BackendUnavailable, BufferFull, ClosedError
 from anymq_sqlite.bell import Bell
 from anymq_sqlite.database import Database, Outcome
 from anymq_sqlite.errors import translate
@@ -36,6 +36,8 @@ class Writer:
     def __init__(self, database: Database) -> None:
         self.trouble: AnyMQError | None = None
         """Why the file cannot be used at present."""
+        self.full: AnyMQError | None = None
+        """Why the last write that had to be on the disk was rejected, if it was."""
         self.on_trouble: list[Callable[[AnyMQError | None], None]] = []
         """Told, in this thread, when trouble begins and (None) ends."""
         self._database = database
@@ -194,6 +196,10 @@ class Writer:
     def _finish(self, request: Request[Any], value: Any, failure: AnyMQError | None) -> None:
         if failure is not None or request.writes:
             self._note(failure)
+        if isinstance(failure, BufferFull):
+            self.full = failure
+        elif failure is None and request.writes and request.is_durable:
+            self.full = None
         if request.may_have is None or value is not None or request.is_cancelled:
             request.on_done(value, failure)
         elif failure is not None and failure.error_class != "transient":
