@@ -104,12 +104,16 @@ class Engine:
     ) -> None:
         """Start every subscriber. ``leveled``: topics whose priorities core emulates."""
         self._leveled = frozenset(leveled)
-        emulation = Emulation(self.capabilities.handles, self.delays, self.clock)
+        handles = self.capabilities.handles
+        emulation = Emulation(handles, self.delays, self.clock)
+        # A plugin would set a message aside where its level stands, and nobody looks there.
+        of_levels = Emulation(handles - {"dead_letter"}, self.delays, self.clock)
         for plan in plans:
+            is_leveled = not self._leveled.isdisjoint(plan.source.topics)
             consumer = Consumer(
                 plan,
                 self.capabilities,
-                emulation,
+                of_levels if is_leveled else emulation,
                 host=self,
                 send=self._send_copies,
                 subscribe=self._subscribe,
@@ -179,7 +183,7 @@ class Engine:
         if self._leveled.isdisjoint(source.topics):
             return await self.broker.subscribe(source, prefetch=prefetch, on_lost=on_lost)
         return await PrioritySubscription.open(
-            self.broker, source, prefetch=prefetch, on_lost=on_lost
+            self.broker, source, prefetch=prefetch, on_lost=on_lost, leveled=self._leveled
         )
 
     async def _send_copies(

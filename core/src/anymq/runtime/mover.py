@@ -14,7 +14,7 @@ from anymq.emulation.delay import (
     move,
     ready_at,
 )
-from anymq.errors import AnyMQError
+from anymq.errors import AnyMQError, ClosedError
 from anymq.message import Delivery
 from anymq.outcome import ACK, Confirmed, Settlement
 from anymq.portable.send_batch import send_once
@@ -52,8 +52,14 @@ class Mover:
                 held += fresh
                 lost = {id(delivery) for delivery in await subscription.keep(held)}
                 held = [delivery for delivery in held if id(delivery) not in lost]
-                held = await self._move_ripe(subscription, held)
-                backoff.reset()
+                left = await self._move_ripe(subscription, held)
+                if self._wait_s(left) > 0 or not left:
+                    backoff.reset()
+                else:  # not confirmed: no faster than the backend takes it
+                    await self._clock.sleep(backoff.next_s())
+                held = left
+            except ClosedError:
+                return
             except AnyMQError:
                 # The plugin reconnects by itself; what was held comes again from the backend.
                 await self._clock.sleep(backoff.next_s())
@@ -69,6 +75,8 @@ class Mover:
     def _ripe_at(self, delivery: Delivery) -> float:
         """When it can go: after its stay; but what is due within a second stays to the end."""
         moment, due = ready_at(delivery.message, self._bucket_s), due_at(delivery.message)
+        # Its stay may have been over long before anybody came.
+        moment = min(max(moment, self._clock.time()), due)
         return due if due - moment < BUCKETS_S[0] else moment
 
     async def _move_ripe(self, subscription: Subscription, held: list[Delivery]) -> list[Delivery]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from typing import Any
 
 from anymq import Ack, App, Delivery, RetryPolicy
 from anymq.middleware.chain import Call
 from anymq.outcome import Outcome
+from tests.unit.core.pipeline.failing import failures
 
-NUMBER: contextvars.ContextVar[int] = contextvars.ContextVar("NUMBER", default=0)
 ONCE = RetryPolicy(max_attempts=1)
 
 

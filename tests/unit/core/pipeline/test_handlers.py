@@ -13,16 +13,10 @@ from fast_depends import Depends
 
 from anymq import Ack, App, Context, Delivery, RetryPolicy
 from tests.unit.core.doubles import until
+from tests.unit.core.pipeline.failing import failures
 
 NUMBER: contextvars.ContextVar[int] = contextvars.ContextVar("NUMBER", default=0)
 ONCE = RetryPolicy(max_attempts=1)
-
-
-async def failures(app: App, count: int = 1) -> list[str]:
-    """The texts of the errors of so many dead letters."""
-    entries = await app.dead_letters.entries("t", "g")
-    assert len(entries) == count
-    return [entry.message.meta.get("anymq-death-message", "") for entry in entries]
 
 
 async def test_everything_a_handler_may_ask_for(app: App) -> None:
