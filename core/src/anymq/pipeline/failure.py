@@ -96,13 +96,16 @@ def death_facts(
 
 
 def revive(message: Message) -> Message:
-    """A dead letter as it was first published: facts removed, counters reset, same id."""
+    """A dead letter as it was first published: facts removed, counters reset, same id.
+
+    Its time to live is over or nearly so; who replays it wants it handled all the same.
+    """
     meta = {
         name: value
         for name, value in message.meta.items()
         if not name.startswith(_DEATH) and name not in (_FIRST, "anymq-alone")
     }
-    return replace(message, lane="retry", attempt=1, due_at=None, meta=meta)
+    return replace(message, lane="retry", attempt=1, due_at=None, expires_at=None, meta=meta)
 
 
 def _dead(delivery: Delivery, reason: str, error: BaseException | None, now: float) -> Decision:

@@ -60,11 +60,18 @@ class DeadLetters:
         wanted = None if ids is None else set(ids)
         replayed = 0
         failed: list[str] = []
+        tried: set[str] = set()
+        """What fails again meanwhile comes to the dead letters again: once per replay is enough."""
         async with management.administer(topic, group, lease_s=LEASE_S):
             async for page in self._pages(topic, group):
-                chosen = [entry for entry in page if wanted is None or entry.id in wanted]
+                chosen = [
+                    entry
+                    for entry in page
+                    if entry.id not in tried and (wanted is None or entry.id in wanted)
+                ]
                 if limit is not None:
                     chosen = chosen[: limit - replayed]
+                tried.update(entry.id for entry in chosen)
                 sent = await self._replay_page(chosen)
                 failed += [entry.id for entry in chosen if entry.id not in sent]
                 replayed += await management.resolve(topic, group, sent, "replayed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from anymq.abc import Management
@@ -122,10 +122,13 @@ class Outbound:
         build = self.build if options else self._build
         messages: list[Message] = []
         refused: list[tuple[int, Rejected]] = []
-        key = iter(keys) if keys is not None else None
+        key: Iterator[str | None] = iter(())
+        if keys is not None:
+            bodies, keys = _as_many(bodies, keys)
+            key = iter(keys)
         for index, body in enumerate(bodies):
             try:
-                if key is None:
+                if keys is None:
                     messages.append(build(topic, body, **options))
                 else:
                     messages.append(build(topic, body, key=next(key), **options))
@@ -152,3 +155,15 @@ class Outbound:
                 "no_group", f"topic {topic!r} has no group, and require_group was asked for"
             )
         self._groups_seen[topic] = now
+
+
+def _as_many(
+    bodies: Iterable[Any], keys: Iterable[str | None]
+) -> tuple[list[Any], list[str | None]]:
+    """Both as lists. Raises PublishRejected("invalid") unless there is one key per body."""
+    bodies, keys = list(bodies), list(keys)
+    if len(bodies) != len(keys):
+        raise PublishRejected(
+            "invalid", f"{len(keys)} keys for {len(bodies)} bodies: give one each (None for none)"
+        )
+    return bodies, keys

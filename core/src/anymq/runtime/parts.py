@@ -108,8 +108,19 @@ class AppParts:
         if isinstance(event, HookFailed | ConsumerStopped):
             log.critical("%s", event)
         for hook in self.event_hooks:
-            try:
-                hook(event)
-            except Exception as error:  # noqa: BLE001 - whatever a hook raises, others are told
-                name = getattr(hook, "__qualname__", repr(hook))
-                log.critical("event hook %s raised %s: %s", name, type(error).__name__, error)
+            problem = _call(hook, event)
+            if problem is not None:
+                for other in self.event_hooks:
+                    if other is not hook:
+                        _call(other, problem)
+
+
+def _call(hook: Callable[[AppEvent], object], event: AppEvent) -> HookFailed | None:
+    """Tell one hook; what to tell the others if it raises."""
+    try:
+        hook(event)
+    except Exception as error:  # noqa: BLE001 - whatever a hook raises, others are told
+        name = getattr(hook, "__qualname__", repr(hook))
+        log.critical("event hook %s raised %s: %s", name, type(error).__name__, error)
+        return HookFailed(name, f"{type(error).__name__}: {error}")
+    return None
