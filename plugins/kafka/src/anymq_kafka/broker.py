@@ -61,7 +61,11 @@ class KafkaBroker(Broker):
         return joined
 
     def management(self) -> Management:
-        return KafkaManagement(self._link)
+        return KafkaManagement(self._link, self._holds)
+
+    def _holds(self, topic: str, group: str) -> tuple[int, int]:
+        held = [subscription.holds(topic, group) for subscription in self._subscriptions]
+        return sum(members for members, _ in held), sum(out for _, out in held)
 
     def abandon(self) -> None:
         """Vanish as a killed process does; ``aclose`` afterwards only waits for threads."""

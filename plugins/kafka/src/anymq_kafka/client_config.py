@@ -45,6 +45,9 @@ class ClientConfig:
                 "enable.idempotence": True,
                 "acks": "all",
                 "partitioner": "murmur2_random",
+                # Without a key each message has a partition by chance; the default takes one
+                # partition for 10 ms, so that one member would get a whole batch.
+                "sticky.partitioning.linger.ms": 0,
                 "linger.ms": options.linger_ms,
                 "compression.type": options.compression,
                 "message.max.bytes": self.record_bytes,

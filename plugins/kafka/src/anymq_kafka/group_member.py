@@ -52,8 +52,9 @@ class GroupMember(Member):
         grace_s: float,
     ) -> None:
         """A logical topic and its two physical ones; ``grace_s``: on revocation, for settling."""
-        super().__init__(properties, name=name, bridge=bridge, prefetch=prefetch, sink=sink)
-        self._topic = topic
+        super().__init__(
+            properties, name=name, bridge=bridge, prefetch=prefetch, sink=sink, topic=topic
+        )
         self._main = main
         self._lanes: dict[str, Lane] = {main: "main", retry: "retry"}
         self._grace_s = grace_s
@@ -152,7 +153,7 @@ class GroupMember(Member):
             at.topic,
             at.partition,
             self._lanes[at.topic],
-            topic=self._topic,
+            topic=self.topic,
             position=position,
             note=note,
             end=self._end_of(consumer, at) if note.window else 0,

@@ -6,18 +6,12 @@ the process when the group's coordinator moves (librdkafka#5040).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from anymq.errors import BackendUnavailable
-from anymq_kafka.errors import error_of
-from anymq_kafka.settling_down import is_settling_down
-
 __all__ = ["GroupVisit"]
 
-_PAUSE_S = 0.1
 _IN_USE = frozenset(
     {
         KafkaError.UNKNOWN_MEMBER_ID,
@@ -30,43 +24,38 @@ _IN_USE = frozenset(
 
 
 class GroupVisit:
-    """Everything here blocks: it runs in a thread of its own, which owns the consumer."""
+    """One try of each, blocking: it runs in the thread that owns the consumer.
 
-    def __init__(self, consumer: Consumer, group_id: str, *, timeout_s: float) -> None:
+    Raises KafkaException.
+    """
+
+    def __init__(self, consumer: Consumer, *, timeout_s: float) -> None:
         self._consumer = consumer
-        self._group_id = group_id
-        self._until = time.monotonic() + timeout_s
+        self._timeout_s = timeout_s
 
     def committed(self, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
-        """The commits, with their notes; a negative offset where there is none.
-
-        Raises BackendUnavailable, AccessDenied.
-        """
-        while partitions:
-            try:
-                found = self._consumer.committed(list(partitions), timeout=self._left_s())
-            except KafkaException as error:
-                self._pause(error)
-                continue
-            errors = [at.error for at in found if at.error is not None]
-            if not errors:
-                return found
-            self._pause(KafkaException(errors[0]))
-        return []
+        """The commits, with their notes; a negative offset where there is none."""
+        if not partitions:
+            return []
+        found = self._consumer.committed(list(partitions), timeout=self._timeout_s)
+        for at in found:
+            if at.error is not None:
+                raise KafkaException(at.error)
+        return found
 
     def commit(self, offsets: Sequence[TopicPartition]) -> bool:
-        """Set commits; False if the group has members, and nothing is changed. Raises likewise."""
-        while offsets:
-            try:
-                answers = self._consumer.commit(offsets=list(offsets), asynchronous=False) or []
-                errors = [at.error for at in answers if at.error is not None]
-            except KafkaException as error:
-                errors = [error.args[0]]
-            if not errors:
-                return True
-            if any(error.code() in _IN_USE for error in errors):
-                return False
-            self._pause(KafkaException(errors[0]))
+        """Set commits; False if the group has members, and nothing is changed."""
+        if not offsets:
+            return True
+        try:
+            answers = self._consumer.commit(offsets=list(offsets), asynchronous=False) or []
+            errors = [at.error for at in answers if at.error is not None]
+        except KafkaException as error:
+            errors = [error.args[0]]
+        if any(error.code() in _IN_USE for error in errors):
+            return False
+        if errors:
+            raise KafkaException(errors[0])
         return True
 
     def start(
@@ -93,15 +82,3 @@ class GroupVisit:
                 for at in found
             ]
         )
-
-    def _left_s(self) -> float:
-        return max(self._until - time.monotonic(), 0.0)
-
-    def _pause(self, error: KafkaException) -> None:
-        """Before trying again what a cluster refuses for a moment; raise our error for the rest."""
-        what = f"offsets of group {self._group_id!r}"
-        if self._left_s() <= _PAUSE_S:
-            raise BackendUnavailable(f"{what}: {error}") from error
-        if not is_settling_down(error.args[0]):
-            raise error_of(error, what) from error
-        time.sleep(_PAUSE_S)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from anymq.abc import DeadLetterEntry, GroupState, Management, TopicState
@@ -19,10 +19,15 @@ from anymq_kafka.operator_lease import OperatorLeases
 __all__ = ["KafkaManagement"]
 
 
-class KafkaManagement(Management):
-    """``ready`` includes what is in flight: lag is counted in offsets."""
+Holds = Callable[[str, str], tuple[int, int]]
 
-    def __init__(self, link: Link) -> None:
+
+class KafkaManagement(Management):
+    """Counts offsets. What is in flight is known while all members are this Broker's own."""
+
+    def __init__(self, link: Link, holds: Holds) -> None:
+        """``holds``: members and deliveries that this Broker has of a topic's group."""
+        self._holds = holds
         self._link = link
         self._leases = OperatorLeases(link)
         self._names = link.names
@@ -96,11 +101,13 @@ class KafkaManagement(Management):
 
     async def _state(self, topic: str, group: str, partitions: int, members: int) -> GroupState:
         dead = await DeadLetters(self._link, topic, group).entries()
+        waiting = await self._waiting(topic, group, partitions)
+        own, out = self._holds(topic, group)
         return GroupState(
             topic=topic,
             name=group,
-            ready=await self._waiting(topic, group, partitions),
-            in_flight=None,
+            ready=max(waiting - out, 0),
+            in_flight=out if own == members else None,
             delayed=None,
             dead=len(dead),
             members=members,

@@ -54,9 +54,11 @@ class Member(ConsumerThread):
         bridge: ThreadBridge,
         prefetch: int,
         sink: MemberSink,
+        topic: str,
     ) -> None:
         super().__init__(properties, name=name, bridge=bridge, on_end=sink.ended)
         self._prefetch = prefetch
+        self.topic = topic
         self.sink = sink
         self.partitions: dict[Partition, OwnedPartition] = {}
         self._calls: list[SettleCall] = []
@@ -75,6 +77,10 @@ class Member(ConsumerThread):
             self._holds = holds
 
         self.post(set_it)
+
+    def in_hand(self) -> int:
+        """How many of its deliveries are out. On the loop."""
+        return sum(len(partition.in_hand) for partition in list(self.partitions.values()))
 
     # In the thread.
 

@@ -27,7 +27,6 @@ Partition = tuple[str, int]
 """Physical topic and partition number."""
 
 T = TypeVar("T")
-_OVER_S = 0.5
 _VISITS = 8
 """At once: each is a client with threads and connections of its own, for a moment."""
 
@@ -96,19 +95,28 @@ class GroupOffsets:
         }
 
     async def _visit(self, group_id: str, call: Callable[[GroupVisit], T], timeout_s: float) -> T:
+        what = f"offsets of group {group_id!r}"
+        async with self._visits:
+            return await patiently(
+                lambda: self._visit_once(group_id, call, what, timeout_s), what, timeout_s=timeout_s
+            )
+
+    async def _visit_once(
+        self, group_id: str, call: Callable[[GroupVisit], T], what: str, timeout_s: float
+    ) -> T:
+        """With a consumer of its own each time: an old one may not look for a new coordinator."""
         properties = self._config.consumer(group_id, 1)
 
         def visit() -> T:
             consumer = Consumer(properties)
             try:
-                return call(GroupVisit(consumer, group_id, timeout_s=timeout_s))
+                return call(GroupVisit(consumer, timeout_s=timeout_s))
             finally:
                 consumer.close()
 
         try:
-            async with self._visits:
-                return await self._admin.in_thread(visit, timeout_s=timeout_s + _OVER_S)
+            return await self._admin.in_thread(visit, timeout_s=timeout_s)
         except KafkaException as error:
-            raise error_of(error, f"group {group_id!r}") from error
+            raise error_of(error, what) from error
         except TimeoutError as error:
-            raise BackendUnavailable(f"group {group_id!r}: {error}") from error
+            raise BackendUnavailable(f"{what}: {error}") from error

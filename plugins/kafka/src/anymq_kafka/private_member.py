@@ -30,14 +30,15 @@ class PrivateMember(Member):
         starts: Mapping[Partition, int],
     ) -> None:
         """``topic``: the logical one; ``starts``: from which offset each partition is read."""
-        super().__init__(properties, name=name, bridge=bridge, prefetch=prefetch, sink=sink)
-        self._topic = topic
+        super().__init__(
+            properties, name=name, bridge=bridge, prefetch=prefetch, sink=sink, topic=topic
+        )
         self._starts = starts
 
     def begin(self, consumer: Consumer) -> None:
         self.own(
             [
-                OwnedPartition(physical, number, "main", topic=self._topic, position=offset)
+                OwnedPartition(physical, number, "main", topic=self.topic, position=offset)
                 for (physical, number), offset in self._starts.items()
             ]
         )

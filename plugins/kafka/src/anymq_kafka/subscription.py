@@ -84,6 +84,8 @@ class KafkaSubscription(Subscription):
         self, items: Sequence[Settlement], *, timeout_s: float
     ) -> Sequence[SettleResult]:
         results: list[SettleResult] = [STALE] * len(items)
+        if self.is_closed or self._failure is not None:
+            return results
         places: dict[Member, list[int]] = {}
         for index, item in enumerate(items):
             member = self._take_back(item.delivery)
@@ -131,6 +133,13 @@ class KafkaSubscription(Subscription):
         async with asyncio.TaskGroup() as closing:
             for member in self._members:
                 closing.create_task(member.aclose(timeout_s=timeout_s))
+
+    def holds(self, topic: str, group: str) -> tuple[int, int]:
+        """How many members it has in a topic's group, and how many deliveries are out there."""
+        if group != self._group or self.is_closed:
+            return 0, 0
+        members = [member for member in self._members if member.topic == topic]
+        return len(members), sum(member.in_hand() for member in members)
 
     def abandon(self) -> None:
         """Vanish without settling or leaving, as a killed process does. For tests."""
