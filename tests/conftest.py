@@ -7,6 +7,7 @@ One that cannot be had fails the test in CI and skips it elsewhere; the summary 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterable
 from contextlib import nullcontext
 
@@ -30,7 +31,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make room for the servers of this session."""
+    """Make room for the servers of this session; let Ctrl-C be heard."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Started in the background by a shell: tests that interrupt themselves, or a child, need it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[SERVERS] = Servers(tell=_teller(config))
 
 
