@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make room for the servers of this session; let Ctrl-C be heard."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # Started in the background by a shell: tests that interrupt themselves, or a child, need it.
+        # So a shell starts what runs in the background; tests that interrupt themselves need it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[SERVERS] = Servers(tell=_teller(config))
 
