@@ -124,13 +124,11 @@ async def _answer(reply: Reply, delivery: Delivery, result: Any) -> Outcome:
 def _inner_call(invoke: Invoke, publish_to: Sequence[str], reply: Reply | None) -> Call:
     async def call(delivery: Delivery) -> Outcome:
         result = await invoke(delivery.value, delivery)
-        if reply is not None and delivery.message.reply_to is not None:
-            return await _answer(reply, delivery, result)
-        if result is None:
-            return ACK
-        if publish_to and not isinstance(result, _OUTCOMES):
+        if publish_to and result is not None and not isinstance(result, _OUTCOMES):
             for topic in publish_to:
                 await delivery.publish(topic, result)
+        if reply is not None and delivery.message.reply_to is not None:
+            return await _answer(reply, delivery, result)
         return outcome_of(result)
 
     return call

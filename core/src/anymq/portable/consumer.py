@@ -74,6 +74,11 @@ class Consumer:
         """How many handlers may run at once."""
         return self._concurrency
 
+    @property
+    def is_handling(self) -> bool:
+        """Whether a handler runs, its message settled or not."""
+        return bool(self._slots.running)
+
     async def start(self) -> None:
         """Subscribe and begin. Raises what ``Broker.subscribe`` raises; nothing runs then."""
         plan, clock = self.plan, self._host.clock

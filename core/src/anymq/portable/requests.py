@@ -12,6 +12,7 @@ from anymq.codecs.reading import body_reader
 from anymq.message import Delivery
 from anymq.outcome import ACK, Settlement
 from anymq.support.ids import new_id
+from anymq.support.limits import within
 from anymq.topology import RESERVED_PREFIX, Source, TopicSpec, Topology, TopologyMode
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = ["Requests"]
 
 WAIT_S = 30.0
 PREFETCH = 100
+CLOSE_S = 5.0
 
 
 class Requests:
@@ -82,6 +84,15 @@ class Requests:
             self._engine.spawn(self._receive(self._subscription))
 
     async def _receive(self, subscription: Subscription) -> None:
+        try:
+            await self._hand_out(subscription)
+        finally:
+            # Told by whoever runs it; the next request listens anew.
+            self._subscription = None
+            async with within(CLOSE_S):
+                await subscription.aclose(timeout_s=CLOSE_S)
+
+    async def _hand_out(self, subscription: Subscription) -> None:
         while True:
             replies = await subscription.receive(max_messages=PREFETCH, wait_s=WAIT_S)
             for reply in replies:

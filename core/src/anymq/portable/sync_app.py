@@ -36,6 +36,7 @@ class SyncApp:
         self._error: BaseException | None = None
 
     def __enter__(self) -> Self:
+        self._forget()
         self._thread = threading.Thread(target=self._run, name="anymq-sync", daemon=True)
         self._thread.start()
         if not self._ready.wait(START_S):
@@ -84,6 +85,10 @@ class SyncApp:
         except FutureTimeout:
             future.cancel()
             raise TimeoutError(f"no answer from the application within {timeout_s:.3g} s") from None
+
+    def _forget(self) -> None:
+        self._ready.clear()
+        self._error = None
 
     def _run(self) -> None:
         try:

@@ -6,6 +6,8 @@ import asyncio
 import signal
 from typing import TYPE_CHECKING
 
+from anymq.errors import ClosedError
+
 if TYPE_CHECKING:
     from anymq.app import App
 
@@ -37,14 +39,37 @@ async def serve_app(app: App, *, stop: asyncio.Event | None = None) -> int:
     for number in signals:
         loop.add_signal_handler(number, heard)
     try:
-        await app.start()
         try:
-            return await _until_stopped(app, wanted)
+            return await _until_stopped(app, wanted) if await _start(app, wanted) else STOPPED
         finally:
             await app.close()
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+async def _start(app: App, wanted: asyncio.Event) -> bool:
+    """Start; False when a stop was asked for before the backend was there."""
+
+    async def start() -> Exception | None:
+        try:
+            await app.start()
+        except Exception as error:  # noqa: BLE001 - raised below, and not within a group of tasks
+            return error
+        return None
+
+    async with asyncio.TaskGroup() as group:
+        stopped, starting = group.create_task(wanted.wait()), group.create_task(start())
+        await asyncio.wait((stopped, starting), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            await app.close()
+        stopped.cancel()
+    error = starting.result()
+    if isinstance(error, ClosedError) and wanted.is_set():
+        return False
+    if error is not None:
+        raise error
+    return True
 
 
 async def _until_stopped(app: App, wanted: asyncio.Event) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 from anymq.abc import Management
 from anymq.config import Settings
+from anymq.memory.space import space_named
 from anymq.message import Message
 from anymq.support.ids import new_id
 from anymq.testing.fake_clock import FakeClock
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AppTest"]
 
-TURN_LIMIT = 10_000
+TURNS = 1000
+PAUSE_S = 0.001
 
 
 class AppTest:
@@ -51,21 +54,39 @@ class AppTest:
         """Let time pass: delays end, retries come, leases run out."""
         await self.clock.advance(seconds)
 
-    async def settle(self) -> None:
-        """Wait until nothing is ready, running or unsettled. Raises TimeoutError if it never is."""
-        for _ in range(TURN_LIMIT):
-            await asyncio.sleep(0)
-            if not await self._is_busy():
+    async def settle(self, *, limit_s: float = 5.0) -> None:
+        """Wait until nothing is ready, running or unsettled.
+
+        Raises TimeoutError if it is not within ``limit_s`` real seconds: a handler waits for ever,
+        or for time that only ``advance`` lets pass.
+        """
+        until = monotonic() + limit_s
+        turn = 0
+        while True:
+            # At first only turns of the loop; then a thread or a real wait may be at work.
+            await asyncio.sleep(0 if turn < TURNS else PAUSE_S)
+            turn += 1
+            if not self._is_busy():
                 return
-        raise TimeoutError("the application is still busy: does a handler wait for ever?")
+            if monotonic() > until:
+                raise TimeoutError(
+                    "the application is still busy: does a handler wait for ever, or for time to"
+                    " pass (advance)?"
+                )
 
     def management(self) -> Management:
         """The operator's view: groups, depths, dead letters."""
         return self.app._lifecycle.engine.broker.management()
 
-    async def _is_busy(self) -> bool:
-        groups = await self.management().groups()
-        return any(group.ready or group.in_flight for group in groups)
+    def _is_busy(self) -> bool:
+        space = space_named(self._space)
+        with space.lock:
+            groups = [group for _, group in space.wildcards]
+            for topic in space.topics.values():
+                groups += [*topic.groups.values(), *topic.anonymous]
+            if any(group.waiting or group.in_flight for group in groups):
+                return True
+        return any(consumer.is_handling for consumer in self.app.consumers.values())
 
     def _record(self) -> None:
         broker: Any = self.app._lifecycle.engine.broker
