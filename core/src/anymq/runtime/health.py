@@ -29,10 +29,11 @@ def combine(
     broken = [name for name, text in subscribers.items() if text not in ("running", "paused")]
     bad_checks = [name for name, text in checks.items() if text not in ("up", "degraded")]
     ready = state == "running" and backend.status != "down" and not broken and not bad_checks
+    is_degraded = backend.status == "degraded" or "degraded" in checks.values()
     return AppHealth(
         live=state not in ("closed",),
         ready=ready,
-        status="up" if ready and backend.status == "up" else ("degraded" if ready else "down"),
+        status=("degraded" if is_degraded else "up") if ready else "down",
         backend=backend,
         subscribers=subscribers,
         checks=checks,
