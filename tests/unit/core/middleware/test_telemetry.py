@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -55,8 +54,9 @@ class Watched:
 
 
 @pytest.fixture
-def watched(url: str) -> Iterator[Watched]:
-    yield Watched(url)
+def watched(url: str) -> Watched:
+    """An application that is watched."""
+    return Watched(url)
 
 
 def attributes(span: ReadableSpan) -> dict[str, Any]:
