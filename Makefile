@@ -7,6 +7,7 @@ UV := .tools/bin/uv
 COVERAGE_MIN ?= 0
 URL ?= memory://
 ARGS ?=
+WORKERS ?= 3
 
 export PYTHON
 export UV_SYSTEM_CERTS ?= 1
@@ -15,7 +16,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 distributions := $(patsubst %/pyproject.toml,%,$(wildcard core/pyproject.toml plugins/*/pyproject.toml apps/*/pyproject.toml))
 compile = $(UV) pip compile --quiet --universal --python-version 3.11 --all-extras \
   --group pyproject.toml:dev --generate-hashes --no-header --no-annotate --no-emit-index-url \
-  --no-emit-package anymq $(distributions:=/pyproject.toml)
+  --no-emit-package anymq --no-emit-package anymq-sqlite $(distributions:=/pyproject.toml)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup serve demo test test-long coverage lint types format bench conform \
@@ -34,7 +35,7 @@ demo: setup ## send invented messengers to the newsstand for a minute; starts on
 	@exec $(BIN)/newsstand demo $(ARGS)
 
 test: setup ## run all tests but the long ones, against real servers (CI runs this)
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-long: setup ## run the tests that take minutes each
 	@exec $(BIN)/python -m pytest -m long $(ARGS)

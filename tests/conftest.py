@@ -2,21 +2,28 @@
 
 Mark a test `server("redis")`, or use the fixture `redis_url`, and it runs against a real server.
 One that cannot be had fails the test in CI and skips it elsewhere; the summary says which and why.
+In a parallel session the tests of one server stay in one process, so that those that break it
+disturb nobody, and a test that measures runs while the other processes wait.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests.exclusive import hold, lock_path
 from tests.servers import NAMES, Servers
+from tests.turns import turn
 
 SERVERS = pytest.StashKey[Servers]()
+TURNS = pytest.StashKey[TemporaryDirectory[str]]()
 LOCKED = pytest.StashKey[bool]()
 EXCLUSIVE_WAIT_S = 600
 
@@ -36,13 +43,47 @@ def pytest_configure(config: pytest.Config) -> None:
         # So a shell starts what runs in the background; tests that interrupt themselves need it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[SERVERS] = Servers(tell=_teller(config))
+    if not _shared(config):
+        config.stash[TURNS] = TemporaryDirectory(prefix="anymq-turns-")
+
+
+def _shared(config: pytest.Config) -> dict[str, str]:
+    """Return what the parent process of a parallel session handed to this one; empty elsewhere."""
+    handed: dict[str, str] = getattr(config, "workerinput", {})
+    return handed
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Hand a process of a parallel session the folder by which they take turns."""
+    config: pytest.Config = node.config  # type: ignore[attr-defined]
+    node.workerinput["turns"] = config.stash[TURNS].name  # type: ignore[attr-defined]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the parent process which servers this one started, and which it lacked."""
+    if _shared(session.config):
+        servers = session.config.stash[SERVERS]
+        session.config.workeroutput["servers"] = servers.report()  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Take over what a process started."""
+    config: pytest.Config = node.config  # type: ignore[attr-defined]
+    output: dict[str, object] = getattr(node, "workeroutput", {})
+    config.stash[SERVERS].take_over(output.get("servers"))
 
 
 def _teller(config: pytest.Config) -> Callable[[str], None]:
+    silent = _shared(config).get("workerid", "gw0") != "gw0"  # all of them would say the same
+    stream = sys.__stderr__ if _shared(config) else sys.__stdout__
+
     def tell(line: str) -> None:
         capture = config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture else nullcontext():
-            print(f"  {line}", flush=True)
+            if not silent:
+                print(f"  {line}", flush=True, file=stream)
 
     return tell
 
@@ -56,15 +97,21 @@ def _needed(item: pytest.Item) -> set[str]:
     return named
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, object, object]:
     """Mark those that use a server's fixture; keep those that --backend asks for."""
     for item in items:
         for name in NAMES:
             if f"{name}_url" in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.server(name))
+        if needed := _needed(item):
+            item.add_marker(pytest.mark.xdist_group("-".join(sorted(needed))))
+    result = yield
     if (backend := config.getoption("--backend")) is not None:
         _keep(config, items, backend)
+    return result
 
 
 def _keep(config: pytest.Config, items: list[pytest.Item], backend: str) -> None:
@@ -85,12 +132,22 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Hold the machine-wide lock around a test that measures; waiting is not on its clock."""
-    if item.get_closest_marker("exclusive") is None:
+    """Wait until it is this test's turn, which is not on its clock.
+
+    One that measures holds the machine-wide lock, and the other processes of its session wait.
+    """
+    measures = item.get_closest_marker("exclusive") is not None
+    with ExitStack() as stack:
+        if measures:
+            lock = hold(lock_path(), wait_s=EXCLUSIVE_WAIT_S, tell=_teller(item.config))
+            item.stash[LOCKED] = stack.enter_context(lock)
+        stack.enter_context(_turn(item.config, alone=measures))
         return (yield)
-    with hold(lock_path(), wait_s=EXCLUSIVE_WAIT_S, tell=_teller(item.config)) as locked:
-        item.stash[LOCKED] = locked
-        return (yield)
+
+
+def _turn(config: pytest.Config, *, alone: bool) -> AbstractContextManager[None]:
+    folder = _shared(config).get("turns")
+    return turn(Path(folder), alone=alone) if folder else nullcontext()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -117,8 +174,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what this session started."""
-    if (servers := config.stash.get(SERVERS, None)) is not None:
-        servers.stop()
+    if (folder := config.stash.get(TURNS, None)) is not None:
+        config.stash[SERVERS].stop()
+        folder.cleanup()
 
 
 @pytest.fixture

@@ -56,6 +56,17 @@ class Servers:
             _services("down", *self._started)
             self._started.clear()
 
+    def report(self) -> dict[str, object]:
+        """Return what a process of a parallel session tells its parent, which stops the servers."""
+        return {"started": list(self._started), "missing": dict(self.missing)}
+
+    def take_over(self, report: object) -> None:
+        """Be the one who stops what another process started; nothing to do without a report."""
+        match report:
+            case {"started": list(started), "missing": dict(missing)}:
+                self._started += [name for name in started if name not in self._started]
+                self.missing |= missing
+
     def _stopped(self, names: list[str]) -> set[str]:
         lines = json.loads(_services("status", "--json", *names))
         return {line["name"] for line in lines if line["state"] == "stopped"}
