@@ -127,7 +127,7 @@ async def test_a_cancelled_send_is_whole_or_not_at_all(bench: Bench) -> None:
     for n in range(200):
         pair = [bench.message(b"%d" % n), bench.message(b"%d" % n)]
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(broker.send(pair, timeout_s=CALL_S))  # type: ignore[arg-type]
+            task = group.create_task(broker.send(pair, timeout_s=CALL_S))
             await asyncio.sleep(0.0001 * (n % 4))
             task.cancel()
     assert await bench.send(broker, bench.message(b"last")) == [CONFIRMED]

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from anymq.errors import BackendUnavailable
+from anymq.abc import Subscription
+from anymq.errors import BackendUnavailable, TopologyError
 from anymq.outcome import CONFIRMED, SETTLED, STALE, Rejected, Unknown
 from anymq_sqlite.bell import Bell
 from anymq_sqlite.presence import GONE, Presence, boottime, here, is_alive
@@ -159,6 +160,29 @@ async def test_signs_of_life_find_out_that_nobody_believes_them(bench: Bench) ->
     bench.query("DELETE FROM members")
 
     await _until(lambda: lost == taken)
+
+
+async def test_a_group_that_is_removed_ends_its_subscription(bench: Bench) -> None:
+    """By another process, while a receive waits: a clear error, and no word about the file."""
+    broker = await bench.ready()
+    subscription = await bench.subscribe(broker)
+
+    async with asyncio.timeout(CALL_S), asyncio.TaskGroup() as group:
+        receiving = group.create_task(_error_of(subscription))
+        await asyncio.sleep(0)
+        bench.query("DELETE FROM membership")
+        bench.query("DELETE FROM groups")
+
+    assert "removed" in str(receiving.result())
+    assert [event.kind for event in bench.events] == ["connected"]
+
+
+async def _error_of(subscription: Subscription) -> Exception:
+    try:
+        await subscription.receive(max_messages=1, wait_s=CALL_S)
+    except TopologyError as error:
+        return error
+    raise LookupError("a receive from a group that is gone ended without an error")
 
 
 async def test_the_dead_are_inherited_from(bench: Bench) -> None:

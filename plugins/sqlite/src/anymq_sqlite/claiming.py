@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from anymq.errors import TopologyError
 from anymq.support.clock import Clock
 from anymq_sqlite.keys import promote
 from anymq_sqlite.rows import CONTENT_COLUMNS, Row
@@ -37,6 +38,7 @@ _TAKE_THESE = (
     f" WHERE seq IN (SELECT value FROM json_each(?)) {_RETURNING}"
 )
 _LEVEL = "SELECT seq FROM queue WHERE gid = ? AND state = 0 AND priority = ? ORDER BY seq LIMIT ?"
+_GROUPS = "SELECT count(*) FROM membership WHERE member = ?"
 _HAS = """SELECT EXISTS (SELECT 1 FROM queue WHERE gid = ?1 AND state = 0),
                  (SELECT min(due_at) FROM queue WHERE gid = ?1 AND state = 2)"""
 
@@ -52,6 +54,8 @@ class Claim:
 
     def may_have(self, session: Session) -> tuple[bool, float | None]:
         """Whether there is something, and when the next delayed message is due."""
+        if session.one(_GROUPS, (self.member,)) != len(self.gids):
+            return True, None
         now, due = self._clock.time(), None
         for gid in self.gids:
             ready, next_due = session.execute(_HAS, (gid,)).fetchone()
@@ -62,9 +66,14 @@ class Claim:
         return False, due
 
     def take(self, session: Session, limit: int) -> list[Row] | None:
-        """Up to ``limit`` rows, now the member's; None for nothing, GONE if it is no member."""
+        """Up to ``limit`` rows, now the member's; None for nothing, GONE if it is no member.
+
+        Raises: TopologyError where a group was removed.
+        """
         if session.one("SELECT 1 FROM members WHERE id = ?", (self.member,)) is None:
             return GONE
+        if session.one(_GROUPS, (self.member,)) != len(self.gids):
+            raise TopologyError(f"a group that is subscribed to was removed from {session.file}")
         now = self._clock.time()
         found: list[Row] = []
         for _ in range(len(self.gids)):

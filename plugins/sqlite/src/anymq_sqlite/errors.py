@@ -15,10 +15,14 @@ from anymq.errors import (
 )
 from anymq.outcome import Rejected, SendResult, Unknown
 
-__all__ = ["corrupt", "is_busy", "is_lost_sync", "refusal", "translate"]
+__all__ = ["FileRefused", "corrupt", "is_busy", "is_lost_sync", "refusal", "translate"]
 
 _PRIMARY = 0xFF
 """An extended code's lowest byte is the code that it extends."""
+
+
+class FileRefused(ConfigError):
+    """The file itself is not one that can be used: damaged, of something else, or too new."""
 
 
 def translate(error: Exception, file: str) -> AnyMQError:
@@ -40,9 +44,9 @@ def translate(error: Exception, file: str) -> AnyMQError:
     return BackendUnavailable(f"{file}: {text}")
 
 
-def corrupt(file: str, found: str) -> ConfigError:
+def corrupt(file: str, found: str) -> FileRefused:
     """What to say of a file that is damaged, or no database."""
-    return ConfigError(
+    return FileRefused(
         f"{file} is damaged or no database ({found}): nothing was changed; copy it aside, then"
         " restore it from a backup or by the sqlite3 shell's .recover, or name another file in url"
     )

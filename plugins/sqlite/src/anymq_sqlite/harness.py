@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import signal
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
+from anymq.errors import UnsupportedError
 from anymq.testing.harness import Disruption, Harness, Timings
 from anymq.urls import parse_url
-from anymq_sqlite.connection import read_only
+from anymq_sqlite.connection import connect, read_only
 from anymq_sqlite.members import living
 from anymq_sqlite.options import SqliteOptions
 from anymq_sqlite.session import Session
+from anymq_sqlite.topology import remove_group
 
 if TYPE_CHECKING:
     from anymq.plugins.registry import Registry
@@ -22,6 +27,15 @@ __all__ = ["SqliteHarness"]
 
 FOLDER = ".conform"
 AWAY = ".away"
+NOTICED_S = 0.5
+"""By when whoever writes or waits has noticed that the file is gone."""
+HOLD = """
+import sqlite3, time
+connection = sqlite3.connect({file!r}, isolation_level=None, timeout=20)
+connection.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+time.sleep(600)
+"""
 
 
 class SqliteHarness(Harness):
@@ -40,6 +54,7 @@ class SqliteHarness(Harness):
         address = f"sqlite:///{quote(file)}" + (f"?{query}" if query else "")
         super().__init__(address, registry=registry)
         self.file = file
+        self._holder: asyncio.subprocess.Process | None = None
 
     async def options(self) -> dict[str, Any]:
         self._make_folder()
@@ -48,8 +63,54 @@ class SqliteHarness(Harness):
     async def cleanup(self) -> None:
         shutil.rmtree(os.path.dirname(self.file), ignore_errors=True)
 
+    @property
+    def can_disrupt(self) -> frozenset[Disruption]:
+        return frozenset({"kill", "restart", "half-open", "heal", "delete"})
+
+    @property
+    def remedy(self) -> str:
+        return "there is no connection to cut, and no credentials to revoke, in a file"
+
     async def disrupt(self, how: Disruption) -> None:
-        await self.set_outage("killed by the harness" if how == "kill" else None)
+        if how not in self.can_disrupt:
+            raise UnsupportedError(f"this harness cannot {how} its backend: {self.remedy}")
+        if how == "half-open":
+            await self._hold_lock()
+        elif how == "heal":
+            await self._let_lock_go()
+        else:
+            if how == "restart" and os.path.isdir(os.path.dirname(self.file)):  # noqa: ASYNC240
+                self._move(away=True)
+                await asyncio.sleep(NOTICED_S)
+            self._move(away=how == "kill")
+
+    async def delete(self, topic: str, group: str) -> None:
+        connection = connect(self.file, limit_s=5.0)
+        try:
+            session = Session(connection, self.file)
+            connection.execute("BEGIN IMMEDIATE")
+            query = "SELECT id FROM groups WHERE topic = ? AND name = ?"
+            remove_group(session, session.one(query, (topic, group)))
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+
+    async def _hold_lock(self) -> None:
+        """A process that begins to write, and is stopped in it."""
+        if self._holder is None:
+            code = HOLD.format(file=self.file)
+            self._holder = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", code), stdout=asyncio.subprocess.PIPE
+            )
+            if self._holder.stdout is not None:
+                await self._holder.stdout.readline()
+            self._holder.send_signal(signal.SIGSTOP)
+
+    async def _let_lock_go(self) -> None:
+        holder, self._holder = self._holder, None
+        if holder is not None:
+            holder.kill()
+            await holder.communicate()
 
     async def set_outage(self, reason: str | None) -> None:
         self._move(away=reason is not None)

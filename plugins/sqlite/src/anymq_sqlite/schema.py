@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from anymq.errors import ConfigError
+from anymq_sqlite.errors import FileRefused
 
 __all__ = ["APPLICATION_ID", "STEPS", "VERSION", "upgrade", "version_of"]
 
@@ -91,19 +91,19 @@ VERSION = len(STEPS)
 
 
 def version_of(connection: sqlite3.Connection, file: str) -> int:
-    """The schema's version; 0 for an empty file. Raises ConfigError for a file of others."""
+    """The schema's version; 0 for an empty file. Raises FileRefused for a file of others."""
     # In this order: another process may make the schema, all at once, between the two.
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if tables == 0 and application in (0, APPLICATION_ID):
         return 0
     if application != APPLICATION_ID:
-        raise ConfigError(
+        raise FileRefused(
             f"{file} is the database of something else: name a file of its own in url"
         )
     (version,) = connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
     if version > VERSION:
-        raise ConfigError(
+        raise FileRefused(
             f"{file} was written by a newer anymq-sqlite (schema {version}, this one knows"
             f" {VERSION}): upgrade anymq-sqlite, or name another file in url"
         )

@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from anymq.errors import AnyMQError, BackendUnavailable, BufferFull, ClosedError
+from anymq.errors import AccessDenied, AnyMQError, BackendUnavailable, BufferFull, ClosedError
 from anymq_sqlite.bell import Bell
 from anymq_sqlite.database import Database, Outcome
-from anymq_sqlite.errors import translate
+from anymq_sqlite.errors import FileRefused, translate
 from anymq_sqlite.request import Request
 from anymq_sqlite.session import Session
 
@@ -221,7 +221,7 @@ class Writer:
                 self.trouble = None
                 self._heat()
                 self._tell(None)
-        elif isinstance(failure, BackendUnavailable) or failure.error_class == "fatal":
+        elif isinstance(failure, BackendUnavailable | AccessDenied | FileRefused):
             self._retry_at = time.monotonic() + RETRY_S
             if self.trouble is None:
                 self.trouble = failure
