@@ -20,7 +20,7 @@ from anymq.testing.runner import Runner, choose
 
 PASSING = ("--url", "memory://report", "--only", "DEL-01,TIM-05")
 GROUPS = {"CFG": 12, "LIF": 17, "DEL": 14, "ACK": 15, "RTY": 21, "ORD": 6, "GRP": 13, "CON": 10}
-GROUPS |= {"MSG": 12, "BAT": 10, "TIM": 6, "HND": 5, "OBS": 8}
+GROUPS |= {"REC": 12, "MSG": 12, "BAT": 10, "TIM": 6, "HND": 5, "OBS": 8}
 """How many checks the list has, by group."""
 
 BROKEN = """
@@ -95,6 +95,19 @@ def test_a_backend_that_fails_ends_with_status_1(
     assert check["outcome"] == "failed"
     assert "0 of 50" in check["reason"]
     assert "1 failed" in capsys.readouterr().out
+
+
+def test_what_cannot_be_broken_is_skipped_with_a_reason(tmp_path: Path) -> None:
+    """Memory lives in the process that checks it: the report says so, and nothing has failed."""
+    path = tmp_path / "report.json"
+
+    status = main(["conform", "--url", "memory://report", "--only", "REC", "--json", str(path)])
+
+    checks = json.loads(path.read_text())["checks"]
+    assert status == 0
+    assert list(checks) == [f"REC-{n:02}" for n in range(1, 13)]
+    assert {check["outcome"] for check in checks.values()} == {"skipped"}
+    assert all("in this process" in check["reason"] for check in checks.values())
 
 
 def test_groups_of_checks_may_be_asked_for() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 from anymq.message import Delivery
 from anymq.outcome import ACK, RELEASE, DeadLetter, Outcome, Retry, Settled, Settlement, Stale
+from anymq.retry import RetryPolicy
 from anymq.testing.bench import Bench
 from anymq.testing.check import also, expect
 from anymq.testing.probe import nothing_more
@@ -127,3 +129,28 @@ async def released_at_once(bench: Bench) -> None:
             await bench.settle(member, again, outcome=RELEASE)
         await bench.settle(member, *await bench.take(member, 1))
         await nothing_more(bench, member, "a released message came once too often")
+
+
+@also("RTY-03")
+@also("RTY-21")
+async def failures_charge_one(bench: Bench) -> None:
+    """A failure is counted for who failed, and for nobody that was fetched with it."""
+    app = await bench.app()
+    topic = app.topic(bench.topic())
+    policy = RetryPolicy(max_attempts=3, first_delay_s=0.02, factor=1, jitter=0)
+
+    async def bad_one(value: Any, delivery: Delivery) -> None:
+        if value == "bad":
+            raise LookupError("on purpose")
+
+    collector = bench.collect(app, topic, group="g", prefetch=10, retry=policy, behaviour=bad_one)
+    await app.start(consume=False)
+    await bench.publish_many(app, topic, ["bad", *range(8)])
+    await app.stop()
+    await bench.started(app)
+    await bench.received(collector, 11)
+    neighbours = [seen for seen in collector.seen if seen.value != "bad"]
+    charged = [seen.value for seen in neighbours if seen.attempt != 1]
+    expect(not charged, f"{len(charged)} neighbours were charged with another one's failure")
+    attempts = [seen.attempt for seen in collector.seen if seen.value == "bad"]
+    expect(attempts == [1, 2, 3], f"who failed three times had the attempts {attempts}")
