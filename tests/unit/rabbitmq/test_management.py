@@ -30,7 +30,8 @@ async def test_topics_and_groups_are_listed_with_their_counts(rig: Any) -> None:
     await rig.declare(broker, "sport")
     await broker.send([message() for _ in range(3)], timeout_s=CALL_S)
     await _dead(broker, 2)
-    await join(await rig.broker(), "archive")
+    member = await join(await rig.broker(), "archive")
+    await member.receive(max_messages=1, wait_s=0)
     desk = broker.management()
 
     topics, groups = await desk.topics(), await desk.groups("news")

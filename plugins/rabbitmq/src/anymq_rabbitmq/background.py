@@ -40,6 +40,7 @@ class Background:
         task = self._group.create_task(_guard(work, on_failure), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # cancelled before its first step
         return task
 
     async def aclose(self) -> None:

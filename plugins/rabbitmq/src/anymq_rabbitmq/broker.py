@@ -59,6 +59,7 @@ class RabbitMQBroker(Broker):
             self._catalog,
             context,
             on_removed=self._repairs.forget_group,
+            members_of=self._members_of,
             timeout_s=options.request_timeout_s,
         )
         self._subscriptions: list[RabbitSubscription] = []
@@ -118,6 +119,10 @@ class RabbitMQBroker(Broker):
     def management(self) -> Management:
         return self._management
 
+    def abandon(self) -> None:
+        """Vanish as a killed process does, settling nothing; for the conformance kit."""
+        self._links.abandon()
+
     async def aclose(self, *, timeout_s: float) -> None:
         if self._is_closed:
             return
@@ -136,6 +141,7 @@ class RabbitMQBroker(Broker):
             on_gone=on_gone,
             repair=self._repairs.run,
             timeout_s=self._options.request_timeout_s,
+            is_consuming=False,
         )
 
     def _queues_of(self, source: Source) -> Queues:
@@ -148,6 +154,9 @@ class RabbitMQBroker(Broker):
             directory=self._directory,
             timeout_s=self._options.request_timeout_s,
         )
+
+    def _members_of(self, topic: str, group: str) -> list[RabbitSubscription]:
+        return [s for s in self._subscriptions if s.is_member_of(topic, group)]
 
     def _look_again(self) -> None:
         self._directory.forget()

@@ -40,6 +40,7 @@ class Intake:
         on_gone: Callable[[], None],
         repair: Callable[[], Awaitable[bool]],
         timeout_s: float,
+        is_consuming: bool = True,
     ) -> None:
         self.arrived: deque[DeliveredMessage] = deque()
         """What the server sent and nobody took yet, oldest first."""
@@ -53,11 +54,16 @@ class Intake:
         self._repair = repair
         self._timeout_s = timeout_s
         self._tags: list[str] = []
-        self._is_consuming = True
+        self._is_consuming = is_consuming
         self._is_closed = False
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._changed = asyncio.Event()
         self._background = Background()
+
+    @property
+    def has_consumers(self) -> bool:
+        """Whether the server counts consumers of this channel."""
+        return bool(self._tags)
 
     async def open(self) -> None:
         """Begin to consume, and keep at it. Raises what makes it impossible the first time."""
@@ -93,14 +99,21 @@ class Intake:
                 await self._give_back(channel)
 
     async def go_on(self) -> None:
-        """Consume again after ``halt``. Idempotent."""
+        """Consume again after ``halt``. Idempotent. Fails: it is tried again on a new channel."""
         if self._is_consuming:
             return
         self._is_consuming = True
-        if self.channel is not None:
+        if self.channel is None:
+            return
+        is_begun = False
+        try:
             with translated("consuming again"):
                 async with asyncio.timeout(self._timeout_s):
                     self._tags = list(await self._consume(self.channel, self._on_message))
+            is_begun = True
+        finally:
+            if not is_begun:
+                _resolve(self._gone)
 
     async def aclose(self) -> None:
         """Close the channel: the server takes back everything unsettled. Idempotent."""
@@ -169,8 +182,8 @@ class Intake:
             await asyncio.sleep(backoff.next_s())
 
     async def _on_message(self, message: DeliveredMessage) -> None:
-        if message.channel.is_closed:
-            return  # the server has it back
+        if self._is_closed or message.channel.is_closed:
+            return  # the server has it back, or will: closing the channel returns it
         if not self._is_consuming:
             tag = message.delivery_tag or 0
             await write_frames(message.channel, [Basic.Nack(tag, requeue=True)])

@@ -48,6 +48,7 @@ class Link:
         self._up = asyncio.Event()
         self._background = Background()
         self._is_closed = False
+        self._is_abandoned = False
 
     @property
     def is_up(self) -> bool:
@@ -98,6 +99,12 @@ class Link:
             return True
         return False
 
+    def abandon(self) -> None:
+        """Drop the socket and do not reconnect, as if the process were killed."""
+        self._is_abandoned = True
+        if self._line is not None:
+            self._line.abort()
+
     async def aclose(self, *, timeout_s: float) -> None:
         """Stop reconnecting and close. Idempotent; ends within ``timeout_s``."""
         self._is_closed = True
@@ -120,6 +127,8 @@ class Link:
         return self.native.transport.connection
 
     async def _connect(self) -> Line:
+        if self._is_abandoned:
+            raise BackendUnavailable("the connection to RabbitMQ was abandoned")
         options = self._options
         line = make_line(options, self.name)
         is_made = False

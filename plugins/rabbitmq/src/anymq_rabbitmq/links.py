@@ -71,6 +71,11 @@ class Links:
         """Tell the application."""
         self._events(BackendEvent("degraded", detail))
 
+    def abandon(self) -> None:
+        """Drop both sockets, as if the process were killed."""
+        self.publishing.abandon()
+        self.consuming.abandon()
+
     async def aclose(self, *, timeout_s: float) -> None:
         """Close both. Idempotent; ends within ``timeout_s``."""
         self._is_closed = True

@@ -17,6 +17,7 @@ from anymq_rabbitmq.directory import Directory
 from anymq_rabbitmq.link import Link
 from anymq_rabbitmq.names import dead_queue, group_queue
 from anymq_rabbitmq.scratch import scratch_channel
+from anymq_rabbitmq.subscription import RabbitSubscription
 
 __all__ = ["RabbitManagement"]
 
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 
 class RabbitManagement(Management):
-    """Lists by the catalog, counts by passive declares. What is in flight AMQP does not tell."""
+    """Lists by the catalog, counts by passive declares. What is in flight AMQP tells of nobody."""
 
     def __init__(
         self,
@@ -34,10 +35,12 @@ class RabbitManagement(Management):
         context: BackendContext,
         *,
         on_removed: Callable[[str, str], None],
+        members_of: Callable[[str, str], Sequence[RabbitSubscription]],
         timeout_s: float,
     ) -> None:
         self._link = link
         self._on_removed = on_removed
+        self._members_of = members_of
         self._directory = directory
         self._catalog = catalog
         self._context = context
@@ -88,8 +91,9 @@ class RabbitManagement(Management):
         name = self._context.physical(topic)
         main = group_queue(name, group)
         counted = await self._directory.count(main)
-        if counted is not None and counted[1]:
-            raise Busy(f"group {group!r} of {topic!r} has {counted[1]} member(s)")
+        members = self._members(counted[1], topic, group) if counted is not None else 0
+        if members:
+            raise Busy(f"group {group!r} of {topic!r} has {members} member(s)")
         self._on_removed(topic, group)
         await self._do(lambda channel: channel.queue_delete(main))
         await self._do(lambda channel: channel.queue_delete(dead_queue(name, group)))
@@ -109,17 +113,30 @@ class RabbitManagement(Management):
         dead = await self._directory.count(dead_queue(name, group))
         if main is None:
             return None  # deleted by other means than ours
-        ready, members = main
+        ready, consumers = main
+        members = self._members(consumers, topic, group)
         return GroupState(
             topic=topic,
             name=group,
             ready=ready,
-            in_flight=None,
+            in_flight=self._in_flight(consumers, topic, group),
             delayed=None,
             dead=dead[0] if dead is not None else None,
             members=members,
             idle_s=0.0 if members else None,
         )
+
+    def _members(self, consumers: int, topic: str, group: str) -> int:
+        """Those that the server counts, and ours that have not begun to receive."""
+        ours = self._members_of(topic, group)
+        return consumers + sum(not member.is_consuming for member in ours)
+
+    def _in_flight(self, consumers: int, topic: str, group: str) -> int | None:
+        """What is with our own members; None where there are others, of whom AMQP tells nothing."""
+        ours = self._members_of(topic, group)
+        if consumers > sum(member.is_consuming for member in ours):
+            return None
+        return sum(member.in_flight(topic) for member in ours)
 
     async def _do(self, work: Callable[[Channel], Awaitable[T]]) -> T:
         async with scratch_channel(self._link, "managing", self._timeout_s) as channel:

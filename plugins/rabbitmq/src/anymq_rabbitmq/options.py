@@ -20,7 +20,8 @@ class RabbitMQOptions(BackendOptions):
     host: str = "localhost"
     username: str | None = "guest"
     password: SecretStr | None = SecretStr("guest")
-    scheme: Literal["amqp", "amqps"] = "amqp"
+    scheme: Literal["amqp", "amqps", "rabbitmq"] = "amqp"
+    """``rabbitmq`` is another word for ``amqp``."""
     tls_ca_file: str | None = None
     """The authorities to trust; None: those of the system."""
     tls_cert_file: str | None = None

@@ -1,4 +1,4 @@
-"""The entry points ``amqp`` and ``amqps``."""
+"""The plugin: one descriptor for every scheme. Imports no client before a backend is made."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ def anymq_backends() -> Iterable[BackendDescriptor]:
     return [
         BackendDescriptor(
             name="rabbitmq",
-            schemes=("amqp", "amqps"),
+            schemes=("amqp", "amqps", "rabbitmq"),
             options=RabbitMQOptions,
             capabilities=capabilities_of(RabbitMQOptions()),
             broker=_broker,
             stream=_stream,
+            harness="anymq_rabbitmq.harness:RabbitMQHarness",
             package="anymq-rabbitmq",
             notes={
                 "delayed_retry": "in whole seconds, rounded up, by a ladder of queues",

@@ -22,6 +22,8 @@ class Queues(ABC):
 
     group: str | None
     """What deliveries tell as their group."""
+    topics: Sequence[str]
+    """The logical names."""
     private_group: str
     """The part of the queues' names behind the topic."""
 
@@ -39,6 +41,7 @@ class GroupQueues(Queues):
 
     def __init__(self, topics: Sequence[str], group: str, physical: Callable[[str], str]) -> None:
         self.group = group
+        self.topics = topics
         self.private_group = group
         self._queues = {group_queue(physical(topic), group): topic for topic in topics}
 
@@ -67,18 +70,22 @@ class PrivateQueues(Queues):
     ) -> None:
         self.group = None
         self.private_group = ""
-        self._topics = topics
+        self.topics = topics
         self._physical = physical
         self._link = link
         self._directory = directory
         self._timeout_s = timeout_s
-        self._made: list[str] = []
+        self._made: Mapping[str, str] = {}
+        self._channel: Channel | None = None
+        """For which ``_made`` holds."""
 
     async def prepare(self, channel: Channel) -> Mapping[str, str]:
+        if channel is self._channel:  # after a pause, or at the first receive
+            return self._made
         has_ladder = await self._directory.has_exchange(LADDER_END)
         self.private_group = f"anonymous-{new_id()}"
         queues: dict[str, str] = {}
-        for topic in self._topics:
+        for topic in self.topics:
             exchange = self._physical(topic)
             queue = group_queue(exchange, self.private_group)
             await channel.queue_declare(queue, exclusive=True)
@@ -86,11 +93,11 @@ class PrivateQueues(Queues):
             if has_ladder:
                 await bind_destination(channel, queue, queue_destination(queue))
             queues[queue] = topic
-        self._made = list(queues)
+        self._made, self._channel = queues, channel
         return queues
 
     async def remove(self) -> None:
-        made, self._made = self._made, []
+        made, self._made = self._made, {}
         if not made or not self._link.is_up:
             return
         channel = await self._link.channel(timeout_s=self._timeout_s)

@@ -53,6 +53,10 @@ class Holdings:
     def __len__(self) -> int:
         return len(self._deliveries)
 
+    def count(self, topic: str) -> int:
+        """How many are of one topic."""
+        return sum(delivery.topic == topic for delivery in self._deliveries.values())
+
     def add(self, delivery: Delivery) -> None:
         """Hold a delivery whose tag is higher than those before."""
         self._deliveries[delivery.token.tag] = delivery
@@ -60,7 +64,11 @@ class Holdings:
     def claim(self, delivery: Delivery) -> Token | None:
         """The token for settling it, once; None if it is settled already or no longer ours."""
         token = delivery.token
-        if not isinstance(token, Token) or self._deliveries.get(token.tag) is not delivery:
+        if not isinstance(token, Token):
+            return None
+        held = self._deliveries.get(token.tag)  # core may pass another object for a later attempt
+        is_ours = held is not None and held.token is token
+        if not is_ours:
             return None
         if token.is_settling or token.channel.is_closed:
             return None

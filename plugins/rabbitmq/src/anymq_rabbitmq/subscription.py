@@ -10,7 +10,7 @@ from aiormq.channel import Channel
 
 from anymq.abc import Subscription
 from anymq.abc.broker import OnLost
-from anymq.errors import AnyMQError, ClosedError
+from anymq.errors import AnyMQError, BackendUnavailable, ClosedError
 from anymq.message import Delivery
 from anymq.outcome import Settlement, SettleResult
 from anymq.support.clock import Clock
@@ -47,17 +47,38 @@ class RabbitSubscription(Subscription):
         self._topic_of: dict[str, str] = {}
         """The logical topic of each consumer tag."""
         self._held = Holdings()
+        self._is_begun = False
+        """Consuming begins with the first receive: until then a member takes from no other."""
         self._is_paused = False
         self._is_stopped = False
         self._is_closed = False
         self._intake = intake_of(self._consume, self._lose)
 
     async def open(self) -> None:
-        """Begin to consume. Raises TopologyError for a missing queue, BackendUnavailable."""
+        """Make sure of the queues. Raises TopologyError for a missing one, BackendUnavailable."""
         await self._intake.open()
+
+    def is_member_of(self, topic: str, group: str) -> bool:
+        """Whether it is open and reads this group's messages of this topic."""
+        return not self._is_closed and self._queues.group == group and topic in self._queues.topics
+
+    @property
+    def is_consuming(self) -> bool:
+        """Whether the server counts a consumer for it."""
+        return self._intake.has_consumers
+
+    def in_flight(self, topic: str) -> int:
+        """How many of a topic's messages the server has sent it and nobody has settled."""
+        waiting = sum(
+            self._topic_of.get(message.consumer_tag or "") == topic
+            for message in self._intake.arrived
+        )
+        return waiting + self._held.count(topic)
 
     async def receive(self, *, max_messages: int, wait_s: float) -> Sequence[Delivery]:
         self._check()
+        if not self._is_begun and not self._is_stopped:
+            await self._begin()
         await self._intake.wait(self._has_news, wait_s)
         self._check()
         if self._is_stopped:
@@ -84,7 +105,8 @@ class RabbitSubscription(Subscription):
     async def resume(self) -> None:
         if self._is_paused and not self._is_stopped:
             self._is_paused = False
-            await self._intake.go_on()
+            if self._is_begun:
+                await self._intake.go_on()
 
     async def stop(self) -> None:
         if not self._is_stopped:
@@ -107,6 +129,15 @@ class RabbitSubscription(Subscription):
             self._held.clear()
             self._intake.wake()
 
+    async def _begin(self) -> None:
+        self._is_begun = True
+        if self._is_paused:
+            return
+        try:
+            await self._intake.go_on()
+        except BackendUnavailable:
+            pass  # the intake tries again by itself
+
     @property
     def _free(self) -> int:
         return self._prefetch - len(self._held)
@@ -124,7 +155,9 @@ class RabbitSubscription(Subscription):
 
     async def _consume(self, channel: Channel, on_message: ConsumerCallback) -> Sequence[str]:
         queues = await self._queues.prepare(channel)
-        if self._is_paused or self._is_stopped:
+        if self._is_paused or self._is_stopped or not self._is_begun:
+            for queue in queues:
+                await channel.queue_declare(queue, passive=True)
             return []
         tags: list[str] = []
         shares = _shares(self._prefetch, len(queues))
