@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from anymq.errors import Busy, TopologyError
+from anymq.outcome import SETTLED
 from anymq.topology import TopologyMode
 from tests.unit.kafka.bench import CALL_S, JOIN_S, Bench
 
@@ -112,10 +113,11 @@ async def test_a_group_is_purged_and_removed_only_without_members(bench: Bench) 
     await bench.declare(broker, "news", "desk")
     await bench.send(broker, *(bench.message("news", n) for n in range(4)))
     management = broker.management()
+    other = (await bench.broker()).management()
     async with bench.member(broker, "news", "desk") as desk:
         await bench.collect(desk, 1)
         with pytest.raises(Busy):
-            await management.purge("news", "desk")
+            await other.purge("news", "desk")
         with pytest.raises(Busy):
             await management.remove_group("news", "desk")
 
@@ -124,6 +126,24 @@ async def test_a_group_is_purged_and_removed_only_without_members(bench: Bench) 
     await management.remove_group("news", "desk")
     assert await management.groups("news") == []
     assert bench.topics() == {f"{bench.namespace}.news"}
+
+
+async def test_own_members_drop_what_waits_and_keep_what_is_out(bench: Bench) -> None:
+    """What is in hand can still be settled; what comes later is delivered."""
+    broker = await bench.broker()
+    await bench.declare(broker, "news", "desk")
+    async with bench.member(broker, "news", "desk", prefetch=2) as desk:
+        await bench.send(broker, *(bench.message("news", n) for n in range(6)))
+        held = await bench.collect(desk, 2)
+
+        assert await broker.management().purge("news", "desk") == 4
+
+        await bench.send(broker, bench.message("news", 9))
+        assert await bench.ack(desk, *held) == [SETTLED, SETTLED]
+        (later,) = await bench.collect(desk, 1)
+        assert later.id == "news-9"
+        assert await bench.ack(desk, later) == [SETTLED]
+    assert [group.ready for group in await broker.management().groups("news")] == [0]
 
 
 async def test_partitions_are_added_once_the_groups_are_drained(bench: Bench) -> None:

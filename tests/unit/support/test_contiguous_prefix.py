@@ -44,6 +44,20 @@ def test_gaps_of_the_log_do_not_stop_the_commit() -> None:
     assert prefix.holes() == []
 
 
+def test_what_is_skipped_is_settled_but_for_what_is_open() -> None:
+    """The commit jumps behind it once the open ones are done, and nothing before it is seen."""
+    prefix = ContiguousPrefix()
+    prefix.see(3)
+
+    prefix.skip_to(50)
+
+    assert prefix.position == 3
+    assert prefix.holes() == [3]
+    assert not prefix.see(49)
+    assert prefix.settle(3)
+    assert prefix.position == 50
+
+
 def test_a_position_is_seen_once_and_settled_once() -> None:
     """What was seen or settled before, and what was never seen, changes nothing."""
     prefix = ContiguousPrefix(5)

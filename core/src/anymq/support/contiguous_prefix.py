@@ -53,6 +53,11 @@ class ContiguousPrefix:
         self._next = position + 1
         return True
 
+    def skip_to(self, position: int) -> None:
+        """Count everything from the last position seen up to this one as settled."""
+        self._next = max(self._next, position)
+        self._reach = max(self._reach, position)
+
     def settle(self, position: int) -> bool:
         """Note that a position is done; False if it is not open (unknown, or settled before)."""
         if position not in self._open:

@@ -61,11 +61,16 @@ class KafkaBroker(Broker):
         return joined
 
     def management(self) -> Management:
-        return KafkaManagement(self._link, self._holds)
+        return KafkaManagement(self._link, self._holds, self._purge)
 
     def _holds(self, topic: str, group: str) -> tuple[int, int]:
         held = [subscription.holds(topic, group) for subscription in self._subscriptions]
         return sum(members for members, _ in held), sum(out for _, out in held)
+
+    async def _purge(self, topic: str, group: str, timeout_s: float) -> int:
+        return sum(
+            [await each.purge(topic, group, timeout_s=timeout_s) for each in self._subscriptions]
+        )
 
     def abandon(self) -> None:
         """Vanish as a killed process does; ``aclose`` afterwards only waits for threads."""

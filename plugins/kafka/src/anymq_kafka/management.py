@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from anymq.abc import DeadLetterEntry, GroupState, Management, TopicState
@@ -20,14 +20,18 @@ __all__ = ["KafkaManagement"]
 
 
 Holds = Callable[[str, str], tuple[int, int]]
+"""Members and deliveries in hand, of a topic's group."""
+PurgeOwn = Callable[[str, str, float], Awaitable[int]]
+"""Drops what waits in partitions that own members have; topic, group, limit in seconds."""
 
 
 class KafkaManagement(Management):
     """Counts offsets. What is in flight is known while all members are this Broker's own."""
 
-    def __init__(self, link: Link, holds: Holds) -> None:
-        """``holds``: members and deliveries that this Broker has of a topic's group."""
+    def __init__(self, link: Link, holds: Holds, purge_own: PurgeOwn) -> None:
+        """What the Broker has of a topic's group, and how it drops what waits there."""
         self._holds = holds
+        self._purge_own = purge_own
         self._link = link
         self._leases = OperatorLeases(link)
         self._names = link.names
@@ -85,6 +89,10 @@ class KafkaManagement(Management):
         at = await self._read_by(topic, group)
         ends = await self._link.clients.offsets.ends(at, LAST, timeout_s=self._timeout_s)
         waiting = await self._waiting(topic, group, len(at) // 2)
+        own, _ = self._holds(topic, group)
+        members = (await self._groups.members([group_id]))[group_id]
+        if own and own == members:
+            return await self._purge_own(topic, group, self._timeout_s)
         await self._groups.require_empty(group_id)
         if not await self._link.clients.offsets.commit(group_id, ends, timeout_s=self._timeout_s):
             raise Busy(f"group {group!r} of topic {topic!r} has members: stop them first")

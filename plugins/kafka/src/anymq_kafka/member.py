@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import Message as Native
 
 from anymq.support.thread_bridge import ThreadBridge
@@ -20,6 +20,7 @@ __all__ = ["Arrival", "InHand", "Member", "MemberSink"]
 Arrival = tuple[OwnedPartition, Native, int]
 """A record, the partition it came from, and its count of deliveries."""
 InHand = list[tuple[OwnedPartition, int]]
+_ASK_S = 5.0
 
 
 class MemberSink(Protocol):
@@ -82,7 +83,27 @@ class Member(ConsumerThread):
         """How many of its deliveries are out. On the loop."""
         return sum(len(partition.in_hand) for partition in list(self.partitions.values()))
 
+    def purge(self, told: Callable[[int], None]) -> None:
+        """Drop what waits in its partitions; ``told`` hears on the loop how many that were.
+
+        Nothing may be handed out until then. On the loop.
+        """
+        self.post(lambda consumer: self.bridge.call(told, self._purge(consumer)))
+
     # In the thread.
+
+    def _purge(self, consumer: Consumer) -> int:
+        count = 0
+        for partition in self.partitions.values():
+            at = TopicPartition(partition.physical, partition.number)
+            try:
+                found = consumer.get_watermark_offsets(at, timeout=_ASK_S)
+                if found is not None:
+                    consumer.seek(TopicPartition(at.topic, at.partition, found[1]))
+                    count += partition.drop_waiting(found[1])
+            except KafkaException:
+                continue  # what cannot be dropped now is still counted as waiting
+        return count
 
     def room(self) -> int:
         return 0 if self._holds else self._prefetch - self._unsettled()

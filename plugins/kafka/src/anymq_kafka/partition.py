@@ -101,6 +101,17 @@ class OwnedPartition:
         self.is_dirty = True
         return True
 
+    def drop_waiting(self, end: int) -> int:
+        """Settle what is before ``end`` and not in hand; how many records that were."""
+        waiting = self.prefix.holes(end)
+        dropped = [offset for offset in waiting if offset not in self.in_hand]
+        count = len(dropped) + max(end - self.prefix.next, 0)
+        for offset in dropped:
+            self.prefix.settle(offset)
+        self.prefix.skip_to(end)
+        self.is_dirty = True
+        return count
+
     def was_out(self, offset: int) -> bool:
         """Whether a record may have been handed out before, here or by another owner."""
         return offset in self._tried or offset in self.released

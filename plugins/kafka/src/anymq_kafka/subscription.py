@@ -50,6 +50,7 @@ class KafkaSubscription(Subscription):
         self._is_paused = False
         self._is_stopped = False
         self._is_suspect = False
+        self._is_purging = False
         self._failure: Exception | None = None
         self.is_closed = False
 
@@ -141,6 +142,31 @@ class KafkaSubscription(Subscription):
         members = [member for member in self._members if member.topic == topic]
         return len(members), sum(member.in_hand() for member in members)
 
+    async def purge(self, topic: str, group: str, *, timeout_s: float) -> int:
+        """Drop what waits in the partitions that it owns of a topic's group, and count it."""
+        if group != self._group or self.is_closed:
+            return 0
+        members = [member for member in self._members if member.topic == topic]
+        self._is_purging = True
+        try:
+            async with asyncio.timeout(timeout_s):
+                return sum([await self._purge(member) for member in members])
+        finally:
+            self._is_purging = False
+            self._news.set()
+
+    async def _purge(self, member: Member) -> int:
+        told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def tell(count: int) -> None:
+            # One that was released meanwhile is still unsettled, and stays.
+            self._buffer = deque(waiting for waiting in self._buffer if _is_open(waiting[1]))
+            if not told.done():
+                told.set_result(count)
+
+        member.purge(tell)
+        return await told
+
     def abandon(self) -> None:
         """Vanish without settling or leaving, as a killed process does. For tests."""
         self.is_closed = True
@@ -208,7 +234,7 @@ class KafkaSubscription(Subscription):
 
     def _hand_out(self, max_messages: int) -> list[Delivery]:
         count = min(max_messages, self._prefetch - self._in_hand, len(self._buffer))
-        if self._is_paused or count <= 0:
+        if self._is_paused or self._is_purging or count <= 0:
             return []
         return [self._deliver(*self._buffer.popleft()) for _ in range(count)]
 
@@ -256,6 +282,11 @@ class KafkaSubscription(Subscription):
     def _hold(self) -> None:
         for member in self._members:
             member.hold(self._is_paused or self._is_stopped)
+
+
+def _is_open(arrival: Arrival) -> bool:
+    partition, native, _ = arrival
+    return (native.offset() or 0) in partition.prefix
 
 
 async def _within(
