@@ -134,9 +134,15 @@ class Consumer:
             self._intake.open_gate("paused")
 
     def set_concurrency(self, concurrency: int) -> None:
-        """Run so many handlers at once from now on (at least 1); running ones are not touched."""
+        """Run so many handlers at once from now on; running ones are not touched.
+
+        At least 1, and at most the prefetch that the subscription began with: the broker hands
+        out no more. Raises ValueError otherwise, and nothing changes.
+        """
         if concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, not {concurrency}")
+        if self._started:
+            self._check_reachable(concurrency)
         self._concurrency = concurrency
         if self._started:
             self._intake.resize(min(self._prefetch(), self._subscribed_prefetch))
@@ -206,6 +212,14 @@ class Consumer:
         except Exception as error:  # noqa: BLE001 - whatever the plugin raised, it ends the consumer
             if self._started:
                 self._fatal(error)
+
+    def _check_reachable(self, concurrency: int) -> None:
+        limit = self._subscribed_prefetch
+        if concurrency > limit:
+            raise ValueError(
+                f"subscriber {self.plan.name!r} began with a prefetch of {limit}, so {concurrency} "
+                f"handlers cannot run at once: declare it with prefetch={concurrency} or more"
+            )
 
     def _prefetch(self) -> int:
         return self.plan.prefetch or default_prefetch(self._concurrency)

@@ -86,6 +86,21 @@ async def test_more_handlers_at_once(app: App) -> None:
         work.go.set()
 
 
+async def test_more_handlers_than_the_broker_hands_out_messages(app: App) -> None:
+    """Said at once, with the remedy; what was set before still holds."""
+    work = subscribe(app, prefetch=2)
+    async with app:
+        consumer = app.consumers["c"]
+        with pytest.raises(ValueError, match=r"'c' began with a prefetch of 2.*prefetch=3 or more"):
+            consumer.set_concurrency(3)
+
+        assert consumer.concurrency == 1
+        consumer.set_concurrency(2)
+        await app.publish_many("t", range(3))
+        await until(lambda: work.begun == [0, 1])
+        work.go.set()
+
+
 async def test_fewer_handlers_at_once(app: App) -> None:
     """Running ones are not touched; then the new limit holds."""
     work = subscribe(app, concurrency=3, prefetch=10)
