@@ -89,6 +89,7 @@ class App(Registrar):
 
     def include(self, router: Router, *, prefix: str = "") -> None:
         """Take over a router's topics and subscribers; ``prefix`` goes before its topics' names."""
+        router.check_publishers()
         full = prefix + router.prefix
         self.declarations.include(router.declarations, full, router.middleware)
 
@@ -122,6 +123,7 @@ class App(Registrar):
         Raises: BackendUnavailable, AccessDenied, ConfigError, PluginError, UnsupportedError,
         TopologyError; nothing runs then. InvalidState when it was started already.
         """
+        self.check_publishers()
         self.sync.attach(asyncio.get_running_loop())
         await self._lifecycle.start(consume=consume, background=background)
 

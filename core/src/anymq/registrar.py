@@ -134,6 +134,17 @@ class Registrar:
 
         return declare
 
+    def check_publishers(self) -> None:
+        """Raise ConfigError for a ``publisher`` whose function has no ``subscriber`` of ours."""
+        subscribed = {spec.handler for spec in self.declarations.subscribers}
+        for handler, topics in self._publish_to.items():
+            if handler not in subscribed:
+                name = getattr(handler, "__qualname__", repr(handler))
+                raise ConfigError(
+                    f"@publisher({topics[0]!r}) on {name} would publish nothing: put a @subscriber"
+                    " of the same App or Router above it"
+                )
+
 
 def _app_type() -> type:
     from anymq.app import App

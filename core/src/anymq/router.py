@@ -20,5 +20,6 @@ class Router(Registrar):
 
     def include(self, router: Router, *, prefix: str = "") -> None:
         """Take over another router's declarations."""
+        router.check_publishers()
         full = prefix + router.prefix
         self.declarations.include(router.declarations, full, router.middleware)

@@ -67,6 +67,28 @@ async def test_a_routers_middleware_stands_between_the_apps_and_the_subscribers(
     assert steps.index("outer") < steps.index("inner") < steps.index("own")
 
 
+@pytest.mark.parametrize("make", [App, Router])
+def test_a_publisher_without_a_subscriber_of_its_router_is_refused(
+    make: Callable[[], App | Router],
+) -> None:
+    """It would publish nothing, in silence: the App that subscribes knows nothing of it."""
+    router = Router()
+    router.publisher("out")(ignore)
+    make().subscriber("t", group="g")(ignore)
+
+    with pytest.raises(ConfigError, match=r"'out'.* on ignore .*same App or Router above it"):
+        make().include(router)
+
+
+async def test_a_publisher_without_a_subscriber_is_refused_at_the_start(app: App) -> None:
+    """An App is told before it connects."""
+    app.publisher("out")(ignore)
+
+    with pytest.raises(ConfigError, match="would publish nothing"):
+        await app.start()
+    assert app.state == "new"
+
+
 def test_a_router_serves_several_apps() -> None:
     """It stays as it is."""
     router = Router()
