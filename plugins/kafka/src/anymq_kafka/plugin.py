@@ -29,6 +29,7 @@ def anymq_backends() -> Iterable[BackendDescriptor]:
             broker=_broker,
             stream=_stream,
             package="anymq-kafka",
+            harness="anymq_kafka.harness:KafkaHarness",
             notes={
                 "delayed_retry": "late by at most 1 s + 1 %, through one topic per delay",
                 "delivery_count": "owners of the partition lost at an unmoved position, plus one",

@@ -1,0 +1,114 @@
+"""The conformance kit's harness: a server of its own, reached through a proxy where one runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from anymq.abc import BackendContext
+from anymq.errors import AnyMQError
+from anymq.support.clock import SystemClock
+from anymq.support.thread_bridge import ThreadBridge
+from anymq.testing.harness import Disruption, Timings
+from anymq.testing.harnesses.command import CommandHarness
+from anymq.urls import parse_url
+from anymq_kafka.admin import Admin
+from anymq_kafka.client_config import ClientConfig
+from anymq_kafka.directory import TopicDirectory
+from anymq_kafka.group_admin import GroupAdmin
+from anymq_kafka.options import DEFAULT_PORT, KafkaOptions
+
+if TYPE_CHECKING:
+    from anymq.plugins.registry import Registry
+
+__all__ = ["KafkaHarness"]
+
+_CALL_S = 10.0
+_KIT = "kit."
+"""How the names of what the kit makes begin."""
+
+
+class KafkaHarness(CommandHarness):
+    """``ANYMQ_TEST_KAFKA_PROXY_URL``: where the connections can be broken; ``…_URL``: the server
+    itself, for the harness's own looks; ``…_CONTROL``: the command that breaks.
+    """
+
+    backend: ClassVar[str] = "kafka"
+    further: ClassVar[frozenset[Disruption]] = frozenset({"delete"})
+    timings: ClassVar[Timings] = Timings(
+        scale=2.0, quiet_s=0.1, late_s=1.0, detect_s=15.0, resume_s=15.0
+    )
+    _made: ClassVar[set[str]] = set()
+    """The runs whose topics may still be on the server."""
+
+    def __init__(self, url: str = "", *, registry: Registry | None = None) -> None:
+        direct = os.environ.get("ANYMQ_TEST_KAFKA_URL", "kafka://localhost")
+        super().__init__(url or os.environ.get("ANYMQ_TEST_KAFKA_PROXY_URL", direct))
+        self.registry = registry
+        self._direct = os.environ.get("ANYMQ_TEST_KAFKA_URL", self.url)
+        self._run = ""
+
+    def make_destination(self, name: str) -> str:
+        self._run = _run_of(name)
+        self._made.add(self._run)
+        return name
+
+    async def options(self) -> dict[str, Any]:
+        await self._remove(self._made - {self._run})
+        return await super().options()
+
+    async def cleanup(self) -> None:
+        await self._remove(set(self._made))
+
+    async def delete(self, topic: str, group: str) -> None:
+        async with self._admin() as admin:
+            await GroupAdmin(admin, timeout_s=_CALL_S).delete_topics([topic])
+
+    async def inspect(self) -> Mapping[str, int]:
+        """``consumers``: members of the groups that the kit made. Empty while down.
+
+        Anonymous subscriptions are in no group and leave nothing on the server.
+        """
+        try:
+            async with self._admin() as admin:
+                groups = GroupAdmin(admin, timeout_s=_CALL_S)
+                ours = [group for group in await groups.ids() if group.startswith(_KIT)]
+                members = await groups.members(ours)
+        except AnyMQError:
+            return {}
+        return {"consumers": sum(members.values())}
+
+    async def _remove(self, runs: set[str]) -> None:
+        """Delete the topics of some runs; what cannot be deleted now is left to the next call."""
+        if not runs:
+            return
+        try:
+            async with self._admin() as admin:
+                there = await TopicDirectory(admin).everything(timeout_s=_CALL_S)
+                gone = [name for name in there if _run_of(name) in runs]
+                if gone:
+                    await GroupAdmin(admin, timeout_s=_CALL_S).delete_topics(gone)
+        except AnyMQError:
+            return
+        self._made.difference_update(runs)
+
+    @asynccontextmanager
+    async def _admin(self) -> AsyncIterator[Admin]:
+        """A client of our own, straight to the server."""
+        parsed = parse_url(self._direct)
+        options = KafkaOptions(host=parsed.host or "localhost", port=parsed.port or DEFAULT_PORT)
+        config = ClientConfig(options, BackendContext(SystemClock(), client_id="kit-harness"))
+        bridge = ThreadBridge(asyncio.get_running_loop())
+        admin = Admin(config.admin(), name="kit-harness-admin", bridge=bridge)
+        try:
+            yield admin
+        finally:
+            await admin.aclose(timeout_s=_CALL_S)
+
+
+def _run_of(name: str) -> str:
+    """The run in a name that the kit made; "" for any other."""
+    return name.split(".")[1] if name.startswith(_KIT) and name.count(".") > 1 else ""
