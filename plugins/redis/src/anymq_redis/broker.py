@@ -48,22 +48,21 @@ class RedisBroker(Broker):
         )
         self._declarations = Declarations(self._admin, context.physical, options.address)
         self._subscriptions: list[RedisSubscription] = []
-        self._is_closed = False
+        self._is_open = self._is_closed = False
 
     async def open(self, events: EventSink) -> Capabilities:
-        is_open = False
         try:
             capabilities = await probe(self._admin, self._options)
-            is_open = True
+            self._is_open = True
         finally:
-            if not is_open:
+            if not self._is_open:
                 await self._admin.aclose()
         self._condition.connected(events)
         return capabilities
 
     async def health(self) -> Health:
-        if self._is_closed:
-            return Health("down", "closed")
+        if self._is_closed or not self._is_open:
+            return Health("down", "closed" if self._is_closed else "not open yet")
         return await look(self._admin, self._options)
 
     async def declare(self, topology: Topology, *, mode: TopologyMode, timeout_s: float) -> None:
@@ -81,8 +80,7 @@ class RedisBroker(Broker):
     ) -> RedisSubscription:
         self._check_open()
         member = await self._member(source)
-        if member.is_private:
-            await self._join(member)
+        await self._join(member)
         subscription = RedisSubscription(
             member,
             reader=self._link("reader"),
@@ -110,6 +108,14 @@ class RedisBroker(Broker):
             async with asyncio.timeout_at(deadline + 0.5):
                 await self._sender_link.aclose()
                 await self._admin.aclose()
+
+    def abandon(self) -> None:
+        """Vanish as a killed process does: nothing settled, all of it comes again, counted."""
+        self._is_closed = True
+        for subscription in tuple(self._subscriptions):
+            subscription.abandon()
+        self._sender_link.abandon()
+        self._admin.abandon()
 
     async def _member(self, source: Source) -> Member:
         if any(is_pattern(topic) for topic in source.topics):

@@ -37,6 +37,7 @@ class Link:
         self._connection = _connection(options, name)
         # Guards the connection: one exchange at a time, first come, first served.
         self._lock = asyncio.Lock()
+        self._is_abandoned = False
 
     async def call(self, *command: Argument, timeout_s: float) -> Any:
         """Carry out one command. Raises what its reply says, translated."""
@@ -52,6 +53,8 @@ class Link:
 
         Raises: BackendUnavailable, AccessDenied.
         """
+        if self._is_abandoned:
+            raise BackendUnavailable("this connection was abandoned")
         if not commands:
             return []
         packed = [_pack(command) for command in commands]
@@ -78,6 +81,11 @@ class Link:
     async def aclose(self) -> None:
         """Close the connection at once; it may still be used again."""
         await self._connection.disconnect(nowait=True)
+
+    def abandon(self) -> None:
+        """Vanish as a killed process does; never to be used again."""
+        self._is_abandoned = True
+        self._connection._close()  # type: ignore[no-untyped-call]  # its only way to close at once
 
     async def _exchange(self, packed: Sequence[bytes]) -> list[Any]:
         connection = self._connection

@@ -45,7 +45,10 @@ class Member:
         return feed.delivery(None if self.is_private else self.group, entry, taken_over=taken_over)
 
     def join(self) -> list[Command]:
-        """Make the private group: it begins now."""
+        """Be a member that is seen; a private group is made: it begins now."""
+        if not self.is_private:
+            first = self.feeds[0].stream
+            return [("XGROUP", "CREATECONSUMER", first, *self.names), self.here()]
         commands: list[Command] = []
         for feed in self.feeds:
             start = "$" if feed.lane == "main" else "0"

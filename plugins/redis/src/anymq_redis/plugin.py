@@ -22,6 +22,7 @@ def anymq_backends() -> Iterable[BackendDescriptor]:
         capabilities=claimed(RedisOptions()),
         broker=_broker,
         stream=_stream,
+        harness="anymq_redis.harness:RedisHarness",
         package="anymq-redis",
     )
 

@@ -156,6 +156,15 @@ class RedisSubscription(Subscription):
             await self._reader.aclose()
             await self._settler.aclose()
 
+    def abandon(self) -> None:
+        """Vanish as a killed process does: what is held stays with the dead member."""
+        self._is_closed = self._is_stopped = self._intake.is_shut = True
+        self._holdings.clear()
+        self._changed.set()
+        self._reader.abandon()
+        self._settler.abandon()
+        self._on_close(self)
+
     async def _attempt(self, room: int, deadline: float, backoff: Backoff) -> list[Delivery]:
         """Take once, or wait for what hinders that to change."""
         loop = asyncio.get_running_loop()
