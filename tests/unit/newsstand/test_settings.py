@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from anymq import ConfigError
+from newsstand.desk import build_desk
+from newsstand.roles import messaging_settings, role_urls
 from newsstand.settings import CONFIG_FILE, load_settings
+
+READY = sorted((Path(__file__).parents[3] / "apps" / "newsstand" / "config").glob("*.toml"))
 
 
 def test_defaults_serve_this_machine_only() -> None:
@@ -16,7 +20,7 @@ def test_defaults_serve_this_machine_only() -> None:
 
     assert (settings.host, settings.port, settings.prefix) == ("127.0.0.1", 8000, "/api")
     assert settings.database_url == "sqlite:///./newsstand.db"
-    assert settings.messaging_url == "memory://newsstand"
+    assert settings.messaging_url == "sqlite:///./messaging.db"
 
 
 def test_an_argument_wins_over_the_environment_and_that_over_the_file(
@@ -86,3 +90,55 @@ def test_no_secret_is_told() -> None:
 
     assert "swordfish" not in str(caught.value)
     assert "swordfish" not in repr(load_settings(messaging="redis://me:swordfish@localhost"))
+
+
+@pytest.mark.parametrize("file", READY, ids=lambda file: file.stem)
+async def test_a_ready_file_chooses_its_backend(file: Path) -> None:
+    """One line of configuration, and nothing else differs."""
+    scheme = {"rabbitmq": "amqp"}.get(file.stem, file.stem)
+
+    desk = build_desk(load_settings(file))
+
+    assert {url.partition(":")[0] for url in desk.roles.values()} == {scheme}
+
+
+def test_every_backend_has_a_ready_file() -> None:
+    """So nobody has to find out how its URL is written."""
+    assert {file.stem for file in READY} == {"memory", "sqlite", "redis", "rabbitmq", "kafka"}
+
+
+def test_another_file_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By an argument, or else by the environment; newsstand.toml is not read then."""
+    Path(CONFIG_FILE).write_text("port = 1\n")
+    Path("other.toml").write_text("port = 2\n")
+    Path("third.toml").write_text("port = 3\n")
+    monkeypatch.setenv("NEWSSTAND_CONFIG", "third.toml")
+
+    assert load_settings().port == 3
+    assert load_settings(Path("other.toml")).port == 2
+
+
+def test_a_named_file_has_to_be_there() -> None:
+    """Else the defaults would serve, in silence, what nobody asked for."""
+    with pytest.raises(ConfigError, match=r"there is no file 'nowhere.toml'"):
+        load_settings(Path("nowhere.toml"))
+
+
+def test_each_role_may_have_a_backend_of_its_own() -> None:
+    """What names none gets the one for all."""
+    settings = load_settings(broker="memory://b", stream="sqlite:///./s.db")
+
+    assert role_urls(messaging_settings(settings)) == {
+        "broker": "memory://b",
+        "tasks": "sqlite:///./messaging.db",
+        "stream": "sqlite:///./s.db",
+    }
+
+
+def test_a_backend_given_as_an_argument_is_for_every_role() -> None:
+    """``--messaging`` means all of it, whatever the file says of single roles."""
+    Path(CONFIG_FILE).write_text('stream = "sqlite:///./s.db"\n')
+
+    urls = role_urls(messaging_settings(load_settings(messaging="memory://all")))
+
+    assert set(urls.values()) == {"memory://all"}

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from anymq import App
-from anymq.config import load_settings as load_messaging_settings
 from newsstand.errors import StorageUnavailable
 from newsstand.live.feed import Feed
 from newsstand.messengers.flow import MessengerFlow, build_messaging
 from newsstand.messengers.registry import MessengerRegistry
+from newsstand.roles import messaging_settings, role_urls
 from newsstand.serving.stop import Stop
 from newsstand.settings import NewsstandSettings
 from newsstand.storage.messengers import MessengerRows
@@ -35,8 +35,8 @@ class Desk:
     stop: Stop
     storage: Storage
     messaging: App
-    messaging_url: str
-    """Which backend is in use, without its secrets."""
+    roles: Mapping[str, str]
+    """Which backend is in use for which role: URLs without their secrets."""
     feed: Feed
     flow: MessengerFlow
     messengers: MessengerRows
@@ -73,7 +73,7 @@ def build_desk(settings: NewsstandSettings) -> Desk:
     feed = Feed(capacity=settings.feed_capacity, max_watchers=settings.max_watchers)
     stop = Stop()
     stop.on_set(feed.end)
-    backend = load_messaging_settings(url=settings.messaging_url)
+    backend = messaging_settings(settings)
     messaging = build_messaging(backend, registry=MessengerRegistry(storage), feed=feed)
     stop.on_hurry(messaging.force)
     return Desk(
@@ -81,7 +81,7 @@ def build_desk(settings: NewsstandSettings) -> Desk:
         stop=stop,
         storage=storage,
         messaging=messaging,
-        messaging_url=str(backend.url),
+        roles=role_urls(backend),
         feed=feed,
         flow=MessengerFlow(messaging, timeout_s=settings.publish_timeout_s),
         messengers=MessengerRows(storage),

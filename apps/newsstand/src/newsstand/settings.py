@@ -1,4 +1,4 @@
-"""What a deployment of the newsstand decides: newsstand.toml, then NEWSSTAND_*, then arguments."""
+"""What a deployment of the newsstand decides: a file, then NEWSSTAND_*, then arguments."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ __all__ = ["CONFIG_FILE", "NewsstandSettings", "load_settings"]
 CONFIG_FILE = "newsstand.toml"
 PREFIX = "NEWSSTAND_"
 EMBEDDED = "sqlite:///"
+CONFIG_VARIABLE = "NEWSSTAND_CONFIG"
+ROLES = ("broker", "tasks", "tasks_store", "stream")
 
 
 class NewsstandSettings(BaseSettings):
@@ -45,8 +47,16 @@ class NewsstandSettings(BaseSettings):
     """Before every path of the HTTP interface."""
     database: SecretStr = SecretStr("sqlite:///./newsstand.db")
     """URL of the database."""
-    messaging: SecretStr = SecretStr("memory://newsstand")
-    """URL of the messaging backend."""
+    messaging: SecretStr = SecretStr("sqlite:///./messaging.db")
+    """URL of the messaging backend, for every role that names no other."""
+    broker: SecretStr | None = None
+    """URL of the backend that carries messages, where it is another one."""
+    tasks: SecretStr | None = None
+    """URL of the backend that carries jobs, where it is another one."""
+    tasks_store: SecretStr | None = None
+    """URL of the backend that keeps the jobs' results, where theirs keeps none."""
+    stream: SecretStr | None = None
+    """URL of the backend that keeps streams, where it is another one."""
     max_body_bytes: int = Field(default=1_048_576, ge=1024, le=100_000_000)
     """Larger request bodies are answered 413."""
     publish_timeout_s: float = Field(default=2.0, gt=0, le=60)
@@ -93,20 +103,39 @@ class NewsstandSettings(BaseSettings):
         return self.messaging.get_secret_value()
 
 
-def load_settings(**arguments: Any) -> NewsstandSettings:
+def load_settings(config: Path | None = None, **arguments: Any) -> NewsstandSettings:
     """Read the configuration; ``arguments`` that are None were not given.
 
-    Raises ConfigError naming the key and what would be right, never the value.
+    ``config`` is read instead of newsstand.toml. A messaging URL given as an argument is for every
+    role, whatever the file says. Raises ConfigError naming the key and what would be right, never
+    the value.
     """
     _refuse_unknown_variables(os.environ)
+    file = _file(config)
     given = {key: value for key, value in arguments.items() if value is not None}
+    if "messaging" in given:
+        given = dict.fromkeys(ROLES) | given
     try:
-        return NewsstandSettings(**given)
+        return _reading(file)(**given)
     except ValidationError as error:
         problem = "; ".join(_describe(one) for one in error.errors(include_input=False))
     except ValueError as error:  # the file is not TOML
-        problem = f"{Path(CONFIG_FILE).resolve()}: {error}"
+        problem = f"{file.resolve()}: {error}"
     raise ConfigError(problem)
+
+
+def _file(config: Path | None) -> Path:
+    named = config or os.environ.get(CONFIG_VARIABLE)
+    if named and not Path(named).is_file():
+        raise ConfigError(f"there is no file {str(named)!r}")
+    return Path(named or CONFIG_FILE)
+
+
+def _reading(file: Path) -> type[NewsstandSettings]:
+    class Configured(NewsstandSettings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    return Configured
 
 
 def _describe(error: Mapping[str, Any]) -> str:
@@ -118,7 +147,7 @@ def _describe(error: Mapping[str, Any]) -> str:
 
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     for name in environ:
-        if not name.upper().startswith(PREFIX):
+        if not name.upper().startswith(PREFIX) or name == CONFIG_VARIABLE:
             continue
         key = name[len(PREFIX) :].lower()
         if key not in _keys():

@@ -6,7 +6,7 @@ import asyncio
 
 import typer
 
-from newsstand.cli.options import Database
+from newsstand.cli.options import Config, Database
 from newsstand.seed.seeding import Seeded, seed_database
 from newsstand.settings import load_settings
 from newsstand.storage.schema import check_schema, upgrade_schema
@@ -15,18 +15,18 @@ from newsstand.storage.storage import Storage
 __all__ = ["seed", "upgrade"]
 
 
-def upgrade(database: Database = None) -> None:
+def upgrade(database: Database = None, config: Config = None) -> None:
     """Bring the database to the newest version; no row is lost."""
-    before, after = upgrade_schema(load_settings(database=database).database_url)
+    before, after = upgrade_schema(load_settings(config, database=database).database_url)
     if before == after:
         typer.echo(f"the database is at version {after} already")
     else:
         typer.echo(f"the database is now at version {after} (before: {before or 'none'})")
 
 
-def seed(database: Database = None) -> None:
+def seed(database: Database = None, config: Config = None) -> None:
     """Fill an empty database with invented data, the same every time."""
-    url = load_settings(database=database).database_url
+    url = load_settings(config, database=database).database_url
     check_schema(url)
     made = asyncio.run(_seed(url))
     if made is None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from newsstand.cli.options import Host, Port, Prefix
+from newsstand.cli.options import Config, Host, Port, Prefix
 from newsstand.settings import load_settings
 
 __all__ = ["demo"]
@@ -20,12 +20,13 @@ def demo(
     host: Host = None,
     port: Port = None,
     prefix: Prefix = None,
+    config: Config = None,
 ) -> None:
     """Send invented messengers to the newsstand for a minute; starts one if none runs."""
     # What only the demonstration needs does not delay the other commands.
     from newsstand.demo.run import DemoPlan, run_demo
 
-    settings = load_settings(host=host, port=port, prefix=prefix)
+    settings = load_settings(config, host=host, port=port, prefix=prefix)
     name = f"[{settings.host}]" if ":" in settings.host else settings.host
     plan = DemoPlan(
         site=f"http://{name}:{settings.port}",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["Database", "Host", "Messaging", "Port", "Prefix"]
+__all__ = ["Config", "Database", "Host", "Messaging", "Port", "Prefix"]
 
+Config = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Instead of newsstand.toml.", show_default=False),
+]
 Database = Annotated[
     str | None, typer.Option(metavar="URL", help="Where the rows are kept.", show_default=False)
 ]

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from newsstand.cli.options import Database, Host, Messaging, Port, Prefix
+from newsstand.cli.options import Config, Database, Host, Messaging, Port, Prefix
 from newsstand.desk import Desk, build_desk
 from newsstand.seed.seeding import seed_database
 from newsstand.serving.listening import listen, url_of
@@ -29,12 +29,13 @@ def serve(
     database: Database = None,
     host: Host = None,
     prefix: Prefix = None,
+    config: Config = None,
     seed: Annotated[bool, typer.Option(help="Fill an empty database with invented data.")] = True,
 ) -> None:
     """Serve the newsstand until Ctrl-C; a new database is made and filled first."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     settings = load_settings(
-        messaging=messaging, port=port, database=database, host=host, prefix=prefix
+        config, messaging=messaging, port=port, database=database, host=host, prefix=prefix
     )
     listening = listen(settings.host, settings.port)
     try:
@@ -56,7 +57,14 @@ async def _serve(desk: Desk, listening: socket, *, is_seeding: bool) -> int:
             await seed_database(storage)
 
     def tell() -> None:
-        typer.echo(f"newsstand: {url_of(listening)}  (messaging: {desk.messaging_url})")
+        typer.echo(f"newsstand: {url_of(listening)}  (messaging: {_used(desk)})")
         typer.echo("newsstand: Ctrl-C stops it")
 
     return await run_server(create_application(desk, on_started=tell), listening)
+
+
+def _used(desk: Desk) -> str:
+    """The backends in use: one, or one per role."""
+    if len(set(desk.roles.values())) == 1:
+        return desk.roles["broker"]
+    return ", ".join(f"{role} {url}" for role, url in desk.roles.items())

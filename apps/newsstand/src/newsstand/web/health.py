@@ -24,7 +24,9 @@ class Messaging(BaseModel):
     """The backend in use and its condition."""
 
     url: str
-    """Without its secrets."""
+    """The broker's, without its secrets."""
+    roles: dict[str, str]
+    """The same for every role."""
     status: str
     detail: str
     subscribers: dict[str, str]
@@ -65,7 +67,8 @@ async def _ready(desk: Desk) -> Ready:
         ready=is_ready,
         status=health.status if is_ready else "down",
         messaging=Messaging(
-            url=desk.messaging_url,
+            url=desk.roles["broker"],
+            roles=dict(desk.roles),
             status=health.backend.status,
             detail=health.backend.detail,
             subscribers=health.subscribers,

@@ -1,4 +1,4 @@
-"""The newsstand over real HTTP, as a process of its own, on the embedded default."""
+"""The newsstand over real HTTP, as a process of its own, on every configuration there is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e.site import serving, watching
+from tests.e2e.configurations import CONFIGURATIONS, Configuration
+from tests.e2e.site import serving
+from tests.e2e.watcher import watching
 
 HIRED = {"firstname": "Ada", "lastname": "Brook", "salary": "1200.50", "vendor_id": 2}
 SEEDED = 60
@@ -38,9 +40,13 @@ async def test_an_empty_folder_becomes_a_working_site(tmp_path: Path) -> None:
     assert newest == added.json()
 
 
-async def test_two_watchers_see_each_arrival_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+async def test_two_watchers_see_each_arrival_once(
+    tmp_path: Path, configuration: Configuration
+) -> None:
     """Sent and added ones, both watchers the same; in the end each is told goodbye."""
-    async with serving(tmp_path) as site, watching(site.client, 2) as watchers:
+    arguments = configuration.arguments(tmp_path)
+    async with serving(tmp_path, *arguments) as site, watching(site.client, 2) as watchers:
         for number in range(10):
             how = ("send", "kafka/send", "add")[number % 3]
             body = {**HIRED, "lastname": f"Nr {number}"}
@@ -87,14 +93,16 @@ def _read_until(connection: socket.socket, what: bytes) -> None:
 
 
 @pytest.mark.exclusive
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
 @pytest.mark.parametrize(("number", "watchers"), [(signal.SIGINT, 2), (signal.SIGTERM, 20)])
 async def test_watchers_do_not_hold_up_a_shutdown(
-    tmp_path: Path, number: signal.Signals, watchers: int
+    tmp_path: Path, configuration: Configuration, number: signal.Signals, watchers: int
 ) -> None:
     """Gone within a second, exit code 0, no traceback, a goodbye for each; idle and silent
     connections do not matter either.
     """
-    async with serving(tmp_path) as site, watching(site.client, watchers) as seen:
+    arguments = configuration.arguments(tmp_path)
+    async with serving(tmp_path, *arguments) as site, watching(site.client, watchers) as seen:
         address = urlsplit(site.url)
         with socket.create_connection((str(address.hostname), address.port or 0)):
             await site.client.post("/api/messenger/send", json=HIRED)
