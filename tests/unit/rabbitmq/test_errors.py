@@ -19,6 +19,12 @@ from anymq_rabbitmq.errors import map_error, translated
         (amqp.ChannelAccessRefused("ACCESS_REFUSED - exchange"), AccessDenied),
         (amqp.ChannelLockedResource("RESOURCE_LOCKED"), Busy),
         (amqp.ChannelNotFoundEntity("NOT_FOUND"), TopologyError),
+        (
+            amqp.ChannelNotFoundEntity(
+                "NOT_FOUND - queue 'q' in vhost '/' is down or inaccessible"
+            ),
+            BackendUnavailable,
+        ),
         (amqp.ChannelPreconditionFailed("PRECONDITION_FAILED"), TopologyError),
         (amqp.ConnectionClosed(530, "NOT_ALLOWED - vhost x not found"), ConfigError),
         (amqp.ConnectionClosed(530, "NOT_ALLOWED - access to vhost 'x' refused"), AccessDenied),

@@ -241,3 +241,20 @@ async def test_the_delayed_messages_of_a_removed_group_go_with_it(rig: Any) -> N
         while await broker._directory.count("anymq.delay.0") != (0, 0):
             continue
     assert await broker._directory.count("anymq.delay.sink") == (0, 0)
+
+
+async def test_an_abandoned_member_settles_nothing(rig: Any) -> None:
+    """As after a kill: an ack of later is stale, nobody hears of a loss, and it comes again."""
+    killed = await rig.broker()
+    await rig.declare(killed, "news", "desk")
+    lost: list[Delivery] = []
+    desk = await join(killed, "desk", on_lost=lost.extend)
+    await killed.send([message()], timeout_s=CALL_S)
+    (delivery,) = await collect(desk, 1)
+
+    killed.abandon()
+
+    assert list(await desk.settle([Settlement(delivery, ACK)], timeout_s=CALL_S)) == [STALE]
+    (again,) = await collect(await join(await rig.broker(), "desk"), 1)
+    assert (again.id, again.redelivered) == (delivery.id, True)
+    assert lost == []

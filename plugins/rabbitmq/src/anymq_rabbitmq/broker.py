@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from anymq.abc import BackendContext, Broker, EventSink, Health, Management, Subscription
 from anymq.abc.broker import OnLost
@@ -22,6 +23,7 @@ from anymq_rabbitmq.intake import Consume, Intake
 from anymq_rabbitmq.links import Links
 from anymq_rabbitmq.management import RabbitManagement
 from anymq_rabbitmq.options import RabbitMQOptions
+from anymq_rabbitmq.patience import patiently
 from anymq_rabbitmq.publisher import Publisher
 from anymq_rabbitmq.queues import GroupQueues, PrivateQueues, Queues
 from anymq_rabbitmq.repairs import Repairs
@@ -78,11 +80,11 @@ class RabbitMQBroker(Broker):
             return
         with translated("declaring"):
             async with asyncio.timeout(timeout_s):
-                if mode is TopologyMode.VERIFY:
-                    await self._declarer.check(topology)
-                    return
-                await self._declarer.make(topology)
-        self._repairs.note(topology)
+                is_verify = mode is TopologyMode.VERIFY
+                work = self._declarer.check if is_verify else self._declarer.make
+                await patiently(partial(work, topology), timeout_s=timeout_s)
+        if not is_verify:
+            self._repairs.note(topology)
 
     async def send(
         self, messages: Sequence[Message], *, timeout_s: float, atomic: bool = False
@@ -122,6 +124,8 @@ class RabbitMQBroker(Broker):
     def abandon(self) -> None:
         """Vanish as a killed process does, settling nothing; for the conformance kit."""
         self._links.abandon()
+        for subscription in self._subscriptions:
+            subscription.abandon()
 
     async def aclose(self, *, timeout_s: float) -> None:
         if self._is_closed:

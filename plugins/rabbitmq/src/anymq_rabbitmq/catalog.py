@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pamqp.commands import Basic
@@ -64,16 +64,20 @@ class Catalog:
                 found[entry.topic, entry.group] = entry
         return set(found.values())
 
-    async def add(self, entries: Iterable[CatalogEntry]) -> None:
-        """Note what is not noted yet. Raises BackendUnavailable if that is not confirmed."""
+    async def missing(self, entries: Iterable[CatalogEntry]) -> list[CatalogEntry]:
+        """Which of some entries are not noted yet."""
         known = await self.entries()
-        await self._append([entry for entry in entries if entry not in known])
+        return [entry for entry in entries if entry not in known]
+
+    async def add(self, entries: Sequence[CatalogEntry]) -> None:
+        """Note them. Raises BackendUnavailable if that is not confirmed."""
+        await self._append(entries)
 
     async def remove(self, topic: str, group: str) -> None:
         """Note that a group is gone."""
         await self._append([CatalogEntry(topic, group, is_removed=True)])
 
-    async def _append(self, entries: list[CatalogEntry]) -> None:
+    async def _append(self, entries: Sequence[CatalogEntry]) -> None:
         if not entries:
             return
         missing = Rejected("not_found", "there is no catalog")

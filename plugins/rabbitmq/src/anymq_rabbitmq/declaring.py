@@ -23,6 +23,7 @@ from anymq_rabbitmq.ladder import (
 )
 from anymq_rabbitmq.link import Link
 from anymq_rabbitmq.names import check_length, dead_queue, group_queue
+from anymq_rabbitmq.on_disk import until_on_disk
 from anymq_rabbitmq.scratch import scratch_channel
 
 __all__ = ["Declarer"]
@@ -50,8 +51,11 @@ class Declarer:
         self._physical = physical
         self._timeout_s = timeout_s
 
-    async def make(self, topology: Topology) -> None:
-        """Create what is missing. Raises TopologyError for what exists and differs."""
+    async def make(self, topology: Topology, *, is_repair: bool = False) -> None:
+        """Create what is missing. Raises TopologyError for what exists and differs.
+
+        ``is_repair``: that it was noted once says nothing of whether it exists.
+        """
         if not topology.topics and not topology.groups:
             return
         await self._on_channel(declare_ladder)
@@ -60,10 +64,10 @@ class Declarer:
             await self._on_channel(partial(self._make_topic, topic))
         for group in topology.groups:
             await self._make_group(group)
-        await self._catalog.add(
-            [CatalogEntry(self._physical(t.name), partitions=t.partitions) for t in topology.topics]
-            + [CatalogEntry(self._physical(g.topic), g.name) for g in topology.groups]
-        )
+        unnoted = await self._catalog.missing(self._entries(topology))
+        if unnoted or is_repair:
+            await until_on_disk()
+        await self._catalog.add(unnoted)  # now: what is noted is taken to be on disk
 
     async def check(self, topology: Topology) -> None:
         """Raise TopologyError that lists all that is missing."""
@@ -84,6 +88,13 @@ class Declarer:
             missing.append("the delay ladder")
         if missing:
             raise TopologyError(f"not declared on RabbitMQ: {', '.join(missing)}")
+
+    def _entries(self, topology: Topology) -> list[CatalogEntry]:
+        topics = [
+            CatalogEntry(self._physical(topic.name), partitions=topic.partitions)
+            for topic in topology.topics
+        ]
+        return topics + [CatalogEntry(self._physical(g.topic), g.name) for g in topology.groups]
 
     async def _make_topic(self, topic: TopicSpec, channel: Channel) -> None:
         name = check_length(self._physical(topic.name))

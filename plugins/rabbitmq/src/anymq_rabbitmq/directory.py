@@ -11,7 +11,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 from pamqp.base import Frame
 from pamqp.commands import Queue
 
-from anymq_rabbitmq.errors import translated
+from anymq_rabbitmq.errors import is_starting, translated
 from anymq_rabbitmq.link import Link
 
 __all__ = ["Directory"]
@@ -82,7 +82,9 @@ class Directory:
         self._channel = None  # a question that is cancelled or refused ends the channel
         try:
             answer = await question(channel)
-        except ChannelNotFoundEntity:
+        except ChannelNotFoundEntity as error:
+            if is_starting(error):
+                raise
             return None
         self._channel = channel
         return answer

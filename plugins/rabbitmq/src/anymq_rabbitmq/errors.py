@@ -12,7 +12,7 @@ from aiormq import exceptions as amqp
 from anymq.errors import AccessDenied, AnyMQError, BackendUnavailable, Busy, ConfigError
 from anymq.errors import TopologyError as Topology
 
-__all__ = ["CLIENT_ERRORS", "map_error", "text_of", "translated"]
+__all__ = ["CLIENT_ERRORS", "is_starting", "map_error", "text_of", "translated"]
 
 _NOT_ALLOWED = 530
 """The reply code for a virtual host that is missing or closed to this user."""
@@ -46,6 +46,12 @@ def text_of(error: BaseException) -> str:
     return " ".join(words) or type(error).__name__
 
 
+def is_starting(error: BaseException) -> bool:
+    """Whether the server said "not found" of a queue that it has, and has not brought up yet."""
+    is_not_found = isinstance(error, amqp.ChannelNotFoundEntity)
+    return is_not_found and "is down or inaccessible" in text_of(error)
+
+
 def map_error(error: Exception, doing: str) -> AnyMQError:
     """The AnyMQ error for a client error met while ``doing`` something ("declaring topics")."""
     cause = error.__cause__
@@ -59,6 +65,8 @@ def map_error(error: Exception, doing: str) -> AnyMQError:
             f"RabbitMQ, while {doing}: the virtual host (the URL's path) does not exist, is down,"
             " or this user may not enter it"
         )
+    if is_starting(error):
+        return BackendUnavailable(f"RabbitMQ, while {doing}: {text_of(error)}")
     for client_error, ours in _TABLE:
         if isinstance(error, client_error):
             return ours(f"RabbitMQ, while {doing}: {text_of(error)}")

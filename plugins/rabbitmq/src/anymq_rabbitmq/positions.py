@@ -18,6 +18,7 @@ from anymq_rabbitmq.directory import Directory
 from anymq_rabbitmq.frames import write_frames
 from anymq_rabbitmq.link import Link
 from anymq_rabbitmq.names import position_queue
+from anymq_rabbitmq.on_disk import until_on_disk
 from anymq_rabbitmq.publisher import Publisher
 from anymq_rabbitmq.scratch import scratch_channel
 from anymq_rabbitmq.wire import PERSISTENT
@@ -83,6 +84,7 @@ class Positions:
         """Make the queue with a first position; of two who do so at once one message stays."""
         async with scratch_channel(self._link, "making a position", self._timeout_s) as channel:
             await channel.queue_declare(queue, durable=True, arguments=_ARGUMENTS)
+        await until_on_disk()
         await self._put(queue, str(NOTHING_YET))
 
     async def _put(self, queue: str, position: str) -> None:

@@ -63,7 +63,7 @@ class Repairs:
                 return True
         async with self._working:
             try:
-                await self._declarer.make(self._topology)
+                await self._declarer.make(self._topology, is_repair=True)
             except AnyMQError:
                 return False
         self._tell("topics or groups were missing and were declared again; what they held is lost")

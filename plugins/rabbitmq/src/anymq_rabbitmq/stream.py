@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from pamqp.common import FieldTable
 
@@ -20,7 +21,9 @@ from anymq_rabbitmq.errors import translated
 from anymq_rabbitmq.links import Links
 from anymq_rabbitmq.log_reading import offset_of, read_present
 from anymq_rabbitmq.names import check_length
+from anymq_rabbitmq.on_disk import until_on_disk
 from anymq_rabbitmq.options import RabbitMQOptions
+from anymq_rabbitmq.patience import patiently
 from anymq_rabbitmq.positions import NOTHING_YET, Positions
 from anymq_rabbitmq.publisher import Publisher
 from anymq_rabbitmq.scratch import scratch_channel
@@ -59,8 +62,7 @@ class RabbitMQStream(Stream):
         self._check_open()
         with translated("declaring streams"):
             async with asyncio.timeout(timeout_s):
-                for spec in streams:
-                    await self._declare(spec, mode)
+                await patiently(partial(self._declare_all, streams, mode), timeout_s=timeout_s)
 
     async def append(self, records: Sequence[Message], *, timeout_s: float) -> Sequence[SendResult]:
         self._check_open()
@@ -115,7 +117,13 @@ class RabbitMQStream(Stream):
         left_s = deadline - asyncio.get_running_loop().time()
         await self._links.aclose(timeout_s=max(0.0, left_s))
 
-    async def _declare(self, spec: StreamSpec, mode: TopologyMode) -> None:
+    async def _declare_all(self, streams: Sequence[StreamSpec], mode: TopologyMode) -> None:
+        made = [await self._declare(spec, mode) for spec in streams]
+        if any(made):
+            await until_on_disk()
+
+    async def _declare(self, spec: StreamSpec, mode: TopologyMode) -> bool:
+        """Whether it had to be made."""
         if spec.partitions != 1:
             raise UnsupportedError("a stream on RabbitMQ has one partition")
         if spec.max_records is not None:
@@ -124,12 +132,15 @@ class RabbitMQStream(Stream):
             )
         name = check_length(self._context.physical(spec.name))
         if mode is TopologyMode.MANAGE:
+            was_there = await self._directory.has_queue(name)
             async with scratch_channel(
                 self._links.consuming, f"declaring stream {spec.name!r}", self._timeout_s
             ) as channel:
                 await channel.queue_declare(name, durable=True, arguments=_arguments(spec))
-        elif mode is TopologyMode.VERIFY and not await self._directory.has_queue(name):
+            return not was_there
+        if mode is TopologyMode.VERIFY and not await self._directory.has_queue(name):
             raise TopologyError(f"the stream {spec.name!r} is not declared on RabbitMQ")
+        return False
 
     def _parcel(self, record: Message, now: float) -> Parcel | SendResult:
         properties = encode_record(record, appended_at=now)

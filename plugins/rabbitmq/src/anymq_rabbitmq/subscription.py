@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 
 from aiormq.abc import ConsumerCallback, DeliveredMessage
@@ -24,6 +25,7 @@ __all__ = ["RabbitSubscription"]
 
 _MAX_PREFETCH = 65_535
 """AMQP counts it in 16 bits."""
+_ON_ITS_WAY_S = 0.05
 
 
 class RabbitSubscription(Subscription):
@@ -49,6 +51,8 @@ class RabbitSubscription(Subscription):
         self._held = Holdings()
         self._is_begun = False
         """Consuming begins with the first receive: until then a member takes from no other."""
+        self._asked_at = -math.inf
+        """When the server last had a reason to send more, unless something came since."""
         self._is_paused = False
         self._is_stopped = False
         self._is_closed = False
@@ -75,22 +79,30 @@ class RabbitSubscription(Subscription):
         )
         return waiting + self._held.count(topic)
 
+    def abandon(self) -> None:
+        """Hold nothing any more and tell nobody, as if the process were killed."""
+        self._intake.arrived.clear()
+        self._held.clear()
+
     async def receive(self, *, max_messages: int, wait_s: float) -> Sequence[Delivery]:
         self._check()
         if not self._is_begun and not self._is_stopped:
             await self._begin()
-        await self._intake.wait(self._has_news, wait_s)
+        await self._intake.wait(self._has_news, max(wait_s, self._on_its_way_s))
         self._check()
         if self._is_stopped:
             return []
         arrived = self._intake.arrived
         count = min(max_messages, len(arrived), self._free)
+        if count:
+            self._asked_at = -math.inf
         return [self._deliver(arrived.popleft()) for _ in range(count)]
 
     async def settle(
         self, items: Sequence[Settlement], *, timeout_s: float
     ) -> Sequence[SettleResult]:
         results = await self._settler.settle(self._held, items, timeout_s=timeout_s)
+        self._asked_at = asyncio.get_running_loop().time()
         self._intake.wake()  # there is room for more
         return results
 
@@ -129,8 +141,18 @@ class RabbitSubscription(Subscription):
             self._held.clear()
             self._intake.wake()
 
+    @property
+    def _on_its_way_s(self) -> float:
+        """How long what the server sends for the room that was made may still be on its way.
+
+        Whoever asks for what is there, without waiting, means it too: of two subscriptions with a
+        prefetch of one, the preferred one would else seem empty after each of its messages.
+        """
+        return self._asked_at + _ON_ITS_WAY_S - asyncio.get_running_loop().time()
+
     async def _begin(self) -> None:
         self._is_begun = True
+        self._asked_at = asyncio.get_running_loop().time()
         if self._is_paused:
             return
         try:
