@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e.configurations import CONFIGURATIONS, Configuration
+from tests.e2e.configurations import BRIEF, CONFIGURATIONS, Configuration
 from tests.e2e.site import serving
 from tests.e2e.watcher import watching
 
@@ -93,7 +93,7 @@ def _read_until(connection: socket.socket, what: bytes) -> None:
 
 
 @pytest.mark.exclusive
-@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+@pytest.mark.parametrize("configuration", BRIEF)
 @pytest.mark.parametrize(("number", "watchers"), [(signal.SIGINT, 2), (signal.SIGTERM, 20)])
 async def test_watchers_do_not_hold_up_a_shutdown(
     tmp_path: Path, configuration: Configuration, number: signal.Signals, watchers: int
