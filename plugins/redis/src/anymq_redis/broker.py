@@ -17,7 +17,8 @@ from anymq_redis.condition import Condition
 from anymq_redis.errors import translate
 from anymq_redis.feeds import feeds_of
 from anymq_redis.keys import ANONYMOUS_PREFIX
-from anymq_redis.link import Link
+from anymq_redis.ledger import Ledger
+from anymq_redis.link import Greeting, Link
 from anymq_redis.management import RedisManagement
 from anymq_redis.member import Member
 from anymq_redis.options import RedisOptions
@@ -29,6 +30,9 @@ from anymq_redis.upkeep import Upkeep
 
 __all__ = ["RedisBroker"]
 
+MARKER = "anymq.sender"
+"""Begins the keys by which senders find out what was carried out; they expire."""
+
 
 class RedisBroker(Broker):
     """One connection to send, one to administer, and two for each subscription."""
@@ -38,13 +42,15 @@ class RedisBroker(Broker):
         self._context = context
         self._condition = Condition(options.address)
         self._admin = self._link("admin")
-        self._sender_link = self._link("sender")
+        ledger = Ledger(f"{context.physical(MARKER)}:{uuid4().hex}")
+        self._sender_link = self._link("sender", ledger)
         self._sender = Sender(
             self._sender_link,
             context.physical,
             address=options.address,
             name="send",
             build=for_topics,
+            ledger=ledger,
         )
         self._declarations = Declarations(self._admin, context.physical, options.address)
         self._subscriptions: list[RedisSubscription] = []
@@ -147,9 +153,9 @@ class RedisBroker(Broker):
             if isinstance(reply, Exception):
                 raise translate(reply, self._options.address) from reply
 
-    def _link(self, purpose: str) -> Link:
+    def _link(self, purpose: str, greeting: Greeting | None = None) -> Link:
         name = f"{self._context.client_id}-{purpose}"
-        return Link(self._options, self._condition, name=name)
+        return Link(self._options, self._condition, name=name, greeting=greeting)
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -7,8 +7,8 @@ costs a connection per concurrent call, and packs in Python. Its connections do 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from hiredis import pack_command
 from redis.asyncio.connection import Connection, SSLConnection
@@ -22,16 +22,32 @@ from anymq_redis.errors import translate
 from anymq_redis.options import RedisOptions
 from anymq_redis.scripts import SOURCES
 
-__all__ = ["Argument", "Command", "Link"]
+__all__ = ["Argument", "Command", "Greeting", "Link"]
 
 Argument = bytes | str | int | float
 Command = tuple[Argument, ...]
 
 
+class Greeting(Protocol):
+    """What must be asked first on every new connection."""
+
+    def ask(self) -> Command: ...
+
+    def hear(self, reply: Any) -> None: ...
+
+
 class Link:
     """Connects when first used, and again when used after a loss. Calls queue up in order."""
 
-    def __init__(self, options: RedisOptions, condition: Condition, *, name: str) -> None:
+    def __init__(
+        self,
+        options: RedisOptions,
+        condition: Condition,
+        *,
+        name: str,
+        greeting: Greeting | None = None,
+    ) -> None:
+        self._greeting = greeting
         self._options = options
         self._condition = condition
         self._connection = _connection(options, name)
@@ -46,8 +62,16 @@ class Link:
             raise translate(reply, self._options.address) from reply
         return reply
 
-    async def run(self, commands: Sequence[Command], *, timeout_s: float) -> list[Any]:
+    async def run(
+        self,
+        commands: Sequence[Command],
+        *,
+        timeout_s: float,
+        began: Callable[[], None] | None = None,
+    ) -> list[Any]:
         """Carry out commands in one round trip; an error reply stands in its place.
+
+        ``began`` is called when it is their turn: nothing of them was sent before.
 
         Cancelled or out of time, the connection is dropped: what was sent may have been done.
 
@@ -60,6 +84,8 @@ class Link:
         packed = [_pack(command) for command in commands]
         try:
             async with asyncio.timeout(timeout_s), self._lock:
+                if began is not None:
+                    began()
                 replies = await self._exchange(packed)
                 lost = [i for i, r in enumerate(replies) if isinstance(r, NoScriptError)]
                 if lost:
@@ -97,6 +123,7 @@ class Link:
             if not connection.is_connected:
                 await connection.connect()  # type: ignore[no-untyped-call]
                 await self._load_scripts()
+                await self._greet()
             await connection.send_packed_command(packed, check_health=False)
             replies = [await self._reply() for _ in packed]
             is_done = True
@@ -111,6 +138,13 @@ class Link:
         for reply in [await self._reply() for _ in load]:
             if isinstance(reply, Exception):
                 raise reply
+
+    async def _greet(self) -> None:
+        if self._greeting is None:
+            return
+        packed = [_pack(self._greeting.ask())]
+        await self._connection.send_packed_command(packed, check_health=False)
+        self._greeting.hear(await self._connection.read_response())
 
     async def _reply(self) -> Any:
         try:

@@ -18,6 +18,7 @@ _NAMES = (
     "commit",
     "declare",
     "due",
+    "fence",
     "give_back",
     "keep",
     "let_go",

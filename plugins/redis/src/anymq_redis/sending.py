@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from anymq.errors import AnyMQError
 from anymq.message import Message
 from anymq.outcome import CONFIRMED, Confirmed, Rejected, SendResult
 from anymq_redis.errors import refusal, translate
+from anymq_redis.ledger import Call, Ledger
 from anymq_redis.link import Argument, Command, Link
 from anymq_redis.scripts import script
 from anymq_redis.wire import MAX_FIELDS, UnsendableError, encode, fault_of
@@ -27,8 +30,16 @@ class Sender:
     """Sends over one connection, so that overlapping calls stay in order."""
 
     def __init__(
-        self, link: Link, physical: Callable[[str], str], *, address: str, name: str, build: Build
+        self,
+        link: Link,
+        physical: Callable[[str], str],
+        *,
+        address: str,
+        name: str,
+        build: Build,
+        ledger: Ledger | None = None,
     ) -> None:
+        self._ledger = ledger
         self._link = link
         self._physical = physical
         self._address = address
@@ -38,8 +49,37 @@ class Sender:
     async def send(
         self, messages: Sequence[Message], *, timeout_s: float, atomic: bool
     ) -> Sequence[SendResult]:
-        """One result each, in order."""
+        """One result each, in order. What a lost reply had confirmed is not sent again."""
         entries = [encode(message) for message in messages]
+        ledger = self._ledger
+        if ledger is not None and ledger.is_unsure:
+            deadline = time.monotonic() + timeout_s
+            try:
+                await self._link.call("PING", timeout_s=timeout_s)  # connects, which asks
+            except AnyMQError as error:
+                return [refusal(error)] * len(messages)
+            timeout_s = max(0.001, deadline - time.monotonic())
+        if ledger is None or not ledger.remembers:
+            return await self._send(messages, entries, timeout_s=timeout_s, atomic=atomic)
+        taken = [ledger.take(m, entry) for m, entry in zip(messages, entries, strict=True)]
+        sent = iter(
+            await self._send(
+                [m for m, is_there in zip(messages, taken, strict=True) if not is_there],
+                [entry for entry, is_there in zip(entries, taken, strict=True) if not is_there],
+                timeout_s=timeout_s,
+                atomic=atomic,
+            )
+        )
+        return [CONFIRMED if is_there else next(sent) for is_there in taken]
+
+    async def _send(
+        self,
+        messages: Sequence[Message],
+        entries: Sequence[Entry],
+        *,
+        timeout_s: float,
+        atomic: bool,
+    ) -> Sequence[SendResult]:
         try:
             return await self._store(messages, entries, timeout_s=timeout_s, atomic=atomic)
         except UnsendableError:
@@ -68,9 +108,13 @@ class Sender:
         if not messages:
             return []
         parts = [slice(0, len(messages))] if atomic else split([len(m.body) for m in messages])
-        commands = [self._command(messages[part], entries[part], atomic) for part in parts]
+        calls = [self._number(messages[part], entries[part]) for part in parts]
+        commands = [
+            self._command(messages[part], entries[part], atomic, call)
+            for part, call in zip(parts, calls, strict=True)
+        ]
         try:
-            replies = await self._link.run(commands, timeout_s=timeout_s)
+            replies = await self._run(commands, calls, timeout_s)
         except UnicodeEncodeError as exc:
             raise UnsendableError from exc
         except AnyMQError as error:
@@ -87,13 +131,39 @@ class Sender:
                 ]
         return results
 
+    async def _run(
+        self, commands: Sequence[Command], calls: Sequence[Call | None], timeout_s: float
+    ) -> list[Any]:
+        ledger, numbered = self._ledger, [call for call in calls if call is not None]
+        if ledger is None:
+            return await self._link.run(commands, timeout_s=timeout_s)
+        is_answered = False
+        try:
+            replies = await self._link.run(
+                commands, timeout_s=timeout_s, began=lambda: ledger.begin(numbered)
+            )
+            is_answered = True
+        finally:
+            ledger.end(numbered, is_answered=is_answered)
+        return replies
+
+    def _number(self, messages: Sequence[Message], entries: Sequence[Entry]) -> Call | None:
+        return None if self._ledger is None else self._ledger.number(messages, entries)
+
     def _command(
-        self, messages: Sequence[Message], entries: Sequence[Entry], atomic: bool
+        self,
+        messages: Sequence[Message],
+        entries: Sequence[Entry],
+        atomic: bool,
+        call: Call | None,
     ) -> Command:
         if any(len(fields) > 2 * MAX_FIELDS for fields in entries):
             raise UnsendableError
         topics, arguments = self._build(messages, entries, atomic)
         keys = [self._physical(topic) for topic in topics]
+        if call is not None and self._ledger is not None:
+            keys.append(self._ledger.marker)
+            arguments.insert(1, call.number)
         return (*script(self._script, len(keys)), *keys, *arguments)
 
 

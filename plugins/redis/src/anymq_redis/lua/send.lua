@@ -1,6 +1,14 @@
 -- Store messages. One reply each: the position, "" for a delayed one, or "!" and a reason.
--- KEYS: the topics. ARGV[1]: "1" for all or none. Then for each message: topic's index, partition,
--- group or "", lane, due moment in ms or "", n, and n strings: field, value, field, value ...
+-- KEYS: the topics, then the sender's marker. ARGV[1]: "1" for all or none; ARGV[2]: the call's
+-- number. Then for each message: topic's index, partition, group or "", lane, due moment in ms or "",
+-- n, and n strings: field, value, field, value ...
+-- The marker keeps the number, and the places of what was refused, for the case that nobody hears.
+local marker = KEYS[#KEYS]
+local before = redis.call('SET', marker, ARGV[2], 'EX', 600, 'GET')
+if before and tonumber(string.match(before, '^%d+')) >= tonumber(ARGV[2]) then
+  redis.call('SET', marker, before, 'EX', 600)
+  return redis.error_reply('FENCED a later connection of this sender was there first')
+end
 local topics, groups = {}, {}
 
 local function partitions(topic)
@@ -48,7 +56,7 @@ local function store(topic, partition, group, lane, due, first, last)
 end
 
 local function each(visit)
-  local replies, at = {}, 2
+  local replies, refused, at = {}, {}, 3
   while at <= #ARGV do
     local n = tonumber(ARGV[at + 5])
     local topic = KEYS[tonumber(ARGV[at])]
@@ -56,7 +64,11 @@ local function each(visit)
       at + 6, at + 5 + n)
     if type(reply) == 'table' then reply = '!' .. (reply.err or 'error') end
     replies[#replies + 1] = reply or ''
+    if reply and string.byte(reply) == 33 then refused[#refused + 1] = #replies - 1 end
     at = at + 6 + n
+  end
+  if #refused > 0 then
+    redis.call('SET', marker, ARGV[2] .. ':' .. table.concat(refused, ','), 'EX', 600)
   end
   return replies
 end
@@ -65,7 +77,12 @@ if ARGV[1] == '1' then
   local checks = each(function(topic, _, group) return refusal(topic, group) end)
   for _, check in ipairs(checks) do
     if check ~= '' then
-      for i = 1, #checks do checks[i] = check end
+      local places = {}
+      for i = 1, #checks do
+        checks[i] = check
+        places[i] = i - 1
+      end
+      redis.call('SET', marker, ARGV[2] .. ':' .. table.concat(places, ','), 'EX', 600)
       return checks
     end
   end
