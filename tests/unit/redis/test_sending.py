@@ -139,3 +139,39 @@ async def test_send_after_close_raises(bench: Bench) -> None:
 
     with pytest.raises(ClosedError):
         await broker.send([bench.message("t")], timeout_s=1.0)
+
+
+async def test_f21_a_lost_reply_leaves_one_entry(bench: Bench, proxy: Proxy) -> None:
+    """What was stored while its reply was lost is confirmed, not stored, when it is repeated."""
+    broker = await bench.broker(host="127.0.0.1", port=proxy.port)
+    await bench.declare(broker, "t", "g")
+    await bench.send(broker, bench.message("t", 0))
+    again = [bench.message("t", 1), bench.message("nowhere", 2), bench.message("t", 3)]
+
+    proxy.passes.clear()
+    lost = await broker.send(again, timeout_s=0.3)
+    proxy.cut()
+    proxy.passes.set()
+    found = await broker.send([*again, bench.message("t", 4)], timeout_s=CALL_S)
+    twice = await broker.send(again[:1], timeout_s=CALL_S)
+
+    assert [type(result) for result in lost] == [Unknown] * 3
+    assert [type(result) for result in found] == [Confirmed, Rejected, Confirmed, Confirmed]
+    assert isinstance(twice[0], Confirmed)
+    # 0, 1, 3 and 4 once, and 1 again where somebody sent it anew.
+    assert await bench.call("XLEN", bench.key("t")) == 5
+
+
+async def test_f21_what_was_not_carried_out_is_sent(bench: Bench, proxy: Proxy) -> None:
+    """A call that never arrived is no reason to confirm anything."""
+    broker = await bench.broker(host="127.0.0.1", port=proxy.port)
+    await bench.declare(broker, "t", "g")
+    await bench.send(broker, bench.message("t", 0))
+    await bench.call("CLIENT", "PAUSE", 600, "WRITE")
+
+    lost = await broker.send([bench.message("t", 1)], timeout_s=0.2)
+    found = await broker.send([bench.message("t", 1)], timeout_s=CALL_S)
+
+    assert isinstance(lost[0], Unknown)
+    assert isinstance(found[0], Confirmed)
+    assert await bench.call("XLEN", bench.key("t")) == 2
