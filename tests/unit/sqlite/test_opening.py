@@ -93,7 +93,7 @@ async def test_an_older_schema_is_upgraded_with_its_messages(bench: Bench) -> No
         old.execute("BEGIN")
         schema.upgrade(old, str(bench.file), to=1)
         old.execute("INSERT INTO topics VALUES ('t', 1)")
-        old.execute("INSERT INTO groups (topic, name) VALUES ('t', 'g')")
+        old.execute("INSERT INTO groups (id, topic, name) VALUES (1, 't', 'g')")
         old.execute("INSERT INTO sources VALUES (1, 't')")
         old.execute("INSERT INTO routes VALUES ('t', 1)")
         old.execute("INSERT INTO queue (gid, topic, id, body) VALUES (1, 't', 'old', x'3131')")

@@ -95,7 +95,7 @@ async def test_a_file_that_is_moved_away_and_back(bench: Bench, file: Path) -> N
 
 
 async def test_another_file_in_its_place(bench: Bench, tmp_path: Path) -> None:
-    """What is damaged is refused for good; what is new is used, and told to be empty."""
+    """What is damaged is refused for good; what is new gets what was declared, and is told."""
     broker = await bench.ready()
     for suffix in ("", "-wal", "-shm"):
         os.rename(f"{bench.file}{suffix}", f"{bench.file}.old{suffix}")
@@ -104,14 +104,17 @@ async def test_another_file_in_its_place(bench: Bench, tmp_path: Path) -> None:
     (damaged,) = await bench.send(broker, bench.message())
     bench.file.unlink()
     bench.file.touch()
-    (empty,) = await bench.send(broker, bench.message())
-    await bench.declare(broker, "t", "g")
+    sent = await bench.send(broker, bench.message(b"new"))
+    subscription = await bench.subscribe(broker)
 
     assert isinstance(damaged, Unknown)
     assert "damaged" in damaged.reason
-    assert isinstance(empty, Rejected)
-    assert empty.code == "not_found"
-    assert await bench.send(broker, bench.message()) == [CONFIRMED]
+    assert sent == [CONFIRMED]
+    assert bodies(await bench.take(subscription, 1)) == [b"new"]
+    assert (await broker.health()).status == "degraded"
+    assert "data reset" in (await broker.health()).detail
+    told = [event.kind for event in bench.events]
+    assert told == ["connected", "lost", "degraded", "recovered"]
 
 
 async def test_above_the_limit_sends_are_rejected(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from anymq.capabilities import Capabilities
 from anymq.errors import AnyMQError, ClosedError
 from anymq.message import Message
 from anymq.outcome import SendResult
-from anymq.topology import Source, Topology, TopologyMode
+from anymq.topology import GroupSpec, Source, TopicSpec, Topology, TopologyMode
 from anymq_sqlite.capabilities import capabilities_of
 from anymq_sqlite.condition import look
 from anymq_sqlite.errors import refusal
@@ -20,6 +20,7 @@ from anymq_sqlite.membership import Membership
 from anymq_sqlite.naming import Names
 from anymq_sqlite.options import SqliteOptions
 from anymq_sqlite.sending import sending
+from anymq_sqlite.session import Session
 from anymq_sqlite.store import Store
 from anymq_sqlite.subscription import SqliteSubscription
 from anymq_sqlite.topology import declare
@@ -33,7 +34,9 @@ class SqliteBroker(Broker):
     def __init__(self, options: SqliteOptions, context: BackendContext) -> None:
         self._options = options
         self._context = context
-        self._store = Store(options)
+        self._store = Store(options, on_exchange=self._declare_again)
+        self._topics: dict[str, TopicSpec] = {}
+        self._groups: dict[tuple[str, str], GroupSpec] = {}
         self._names = Names(context, options.file)
         self._subscriptions: list[SqliteSubscription] = []
         self._closed = False
@@ -55,6 +58,9 @@ class SqliteBroker(Broker):
             timeout_s=timeout_s,
             writes=mode is TopologyMode.MANAGE,
         )
+        if mode is TopologyMode.MANAGE:
+            self._topics |= {topic.name: topic for topic in topology.topics}
+            self._groups |= {(group.topic, group.name): group for group in topology.groups}
 
     async def send(
         self, messages: Sequence[Message], *, timeout_s: float, atomic: bool = False
@@ -114,6 +120,11 @@ class SqliteBroker(Broker):
         for subscription in tuple(self._subscriptions):
             subscription.abandon()
         self._store.let_go()
+
+    def _declare_again(self, session: Session) -> None:
+        """In the thread: what was declared, in a file that took the place of another one."""
+        topology = Topology(tuple(self._topics.values()), tuple(self._groups.values()))
+        declare(session, topology, TopologyMode.MANAGE, self._names)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from anymq.abc import Health
 from anymq.errors import AnyMQError, BufferFull
@@ -13,6 +14,9 @@ __all__ = ["look"]
 
 LIMIT_S = 1.8
 """``health`` has two seconds in all."""
+
+RESET_S = 60.0
+"""So long health tells that the file was exchanged for another one."""
 
 
 async def look(store: Store) -> Health:
@@ -26,7 +30,14 @@ async def look(store: Store) -> Health:
         return Health("down", _trouble(store) or str(error))
     if trouble is not None:
         return Health("down", trouble, facts)
+    if _was_reset(store):
+        return Health("degraded", f"data reset: {store.file} is another file now", facts)
     return Health("degraded", str(full), facts) if full else Health("up", store.file, facts)
+
+
+def _was_reset(store: Store) -> bool:
+    at = store.reset_at
+    return at is not None and time.monotonic() - at < RESET_S
 
 
 def _facts(session: Session) -> dict[str, str]:

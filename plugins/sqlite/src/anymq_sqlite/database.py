@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from anymq.errors import AnyMQError, BackendUnavailable
+from anymq.errors import AnyMQError, BackendUnavailable, TopologyError
 from anymq_sqlite.connection import connect, patiently
 from anymq_sqlite.errors import is_busy, is_lost_sync, translate
 from anymq_sqlite.location import identity
@@ -32,6 +33,12 @@ class Database:
         self._is_durable = True
         self._data_version = 0
         self._touched: set[int] = set()
+        self.reset_at: float | None = None
+        """When (monotonic) the file was last found exchanged for another one."""
+        self.on_exchange: list[Callable[[Session], None]] = []
+        """Called in a transaction of its own on a file that took the place of another one, before
+        anything else: what was declared is declared again. From any thread."""
+        self._news: list[str] = []
         self._broken: str | None = None
         """Why nothing can be written until a restart."""
 
@@ -42,17 +49,45 @@ class Database:
         """
         if self._session is not None:
             if identity(self.file) == self._identity:
-                return self._session
-            if not os.path.exists(self.file):
+                if _is_open(self._session):
+                    return self._session
+                self._news.append(f"the connection to {self.file} was closed")
+            elif not os.path.exists(self.file):
                 raise BackendUnavailable(
                     f"{self.file} is gone from its place: bring it back, its messages are in it"
                 )
             self.close()
         connection = connect(self.file, limit_s=self._open_limit_s)
-        self._session = Session(connection, self.file)
-        self._identity = identity(self.file)
-        self._is_durable = True
-        return self._session
+        session = Session(connection, self.file)
+        found = identity(self.file)
+        is_done = False
+        try:
+            if self._identity not in (None, found):
+                self._take_up(session)
+            is_done = True
+        finally:
+            if not is_done:
+                connection.close()
+        self._session, self._identity, self._is_durable = session, found, True
+        return session
+
+    def take_news(self) -> list[str]:
+        """How the connection was lost since the last call, where it is back already."""
+        news, self._news = self._news, []
+        return news
+
+    def _take_up(self, session: Session) -> None:
+        """Begin with a file that took the place of another one."""
+        patiently(lambda: session.execute("BEGIN IMMEDIATE"), limit_s=self._busy_limit_s)
+        session.begin()
+        for declare in tuple(self.on_exchange):
+            try:
+                declare(session)
+            except TopologyError:
+                continue  # a file that has it otherwise: whoever sends there is told
+        session.execute("COMMIT")
+        session.touched.clear()
+        self.reset_at = time.monotonic()
 
     def close(self) -> None:
         """Close the file, which folds its log into it if nobody else has it open."""
@@ -142,3 +177,11 @@ class Database:
             )
             return BackendUnavailable(self._broken)
         return translate(error, self.file)
+
+
+def _is_open(session: Session) -> bool:
+    """Whether the connection can be used: not closed by anybody."""
+    try:
+        return session.connection.total_changes >= 0
+    except sqlite3.ProgrammingError:
+        return False

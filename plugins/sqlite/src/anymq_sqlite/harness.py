@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,7 +18,9 @@ from anymq.urls import parse_url
 from anymq_sqlite.connection import connect, read_only
 from anymq_sqlite.members import living
 from anymq_sqlite.options import SqliteOptions
+from anymq_sqlite.request import Request
 from anymq_sqlite.session import Session
+from anymq_sqlite.store import writers
 from anymq_sqlite.topology import remove_group
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ FOLDER = ".conform"
 AWAY = ".away"
 NOTICED_S = 0.5
 """By when whoever writes or waits has noticed that the file is gone."""
+ANSWER_S = 5.0
+"""For a writer to do what it is asked to."""
 HOLD = """
 import sqlite3, time
 connection = sqlite3.connect({file!r}, isolation_level=None, timeout=20)
@@ -36,6 +41,22 @@ connection.execute("BEGIN IMMEDIATE")
 print("held", flush=True)
 time.sleep(600)
 """
+
+
+async def cut(file: str) -> None:
+    """Close the connections of this process's writers to a file, underneath them."""
+    loop = asyncio.get_running_loop()
+    for writer in writers(file):
+        done = asyncio.Event()
+
+        def close(connection: sqlite3.Connection | None, _failure: object) -> None:
+            if connection is not None:
+                connection.close()
+            loop.call_soon_threadsafe(done.set)  # noqa: B023 - waited for in this turn
+
+        writer.submit(Request(lambda session: session.connection, on_done=close, writes=False))
+        async with asyncio.timeout(ANSWER_S):
+            await done.wait()
 
 
 class SqliteHarness(Harness):
@@ -65,11 +86,13 @@ class SqliteHarness(Harness):
 
     @property
     def can_disrupt(self) -> frozenset[Disruption]:
-        return frozenset({"kill", "restart", "half-open", "heal", "delete"})
+        return frozenset(
+            {"kill", "restart", "half-open", "heal", "delete", "cut", "refuse", "wipe", "revoke"}
+        )
 
     @property
     def remedy(self) -> str:
-        return "there is no connection to cut, and no credentials to revoke, in a file"
+        return "a file has no packets to delay or to drop"
 
     async def disrupt(self, how: Disruption) -> None:
         if how not in self.can_disrupt:
@@ -78,11 +101,19 @@ class SqliteHarness(Harness):
             await self._hold_lock()
         elif how == "heal":
             await self._let_lock_go()
+            self._move(away=False)
+        elif how == "cut":
+            await cut(self.file)
+        elif how == "wipe":
+            self._exchange(b"")
+            shutil.rmtree(f"{os.path.dirname(self.file)}{AWAY}")
+        elif how == "revoke":
+            self._exchange(b"no database at all" * 100)
         else:
             if how == "restart" and os.path.isdir(os.path.dirname(self.file)):  # noqa: ASYNC240
                 self._move(away=True)
                 await asyncio.sleep(NOTICED_S)
-            self._move(away=how == "kill")
+            self._move(away=how in ("kill", "refuse"))
 
     async def delete(self, topic: str, group: str) -> None:
         connection = connect(self.file, limit_s=5.0)
@@ -118,6 +149,9 @@ class SqliteHarness(Harness):
     async def inspect(self) -> Mapping[str, int]:
         return self._count()
 
+    async def revocable_url(self) -> str:
+        return self.url
+
     def _count(self) -> Mapping[str, int]:
         if not os.path.exists(self.file):
             return {}
@@ -145,4 +179,15 @@ class SqliteHarness(Harness):
         if away and os.path.isdir(here):
             os.rename(here, there)
         elif not away and os.path.isdir(there):
+            shutil.rmtree(here, ignore_errors=True)  # what was put in its place, if so
             os.rename(there, here)
+
+    def _exchange(self, content: bytes) -> None:
+        """Move the folder away, and put another one with such a file in its place."""
+        here = os.path.dirname(self.file)
+        made = f"{here}.new"
+        os.makedirs(made)
+        with open(os.path.join(made, os.path.basename(self.file)), "wb") as file:
+            file.write(content)
+        os.rename(here, f"{here}{AWAY}")
+        os.rename(made, here)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 
 from anymq_sqlite.errors import FileRefused
@@ -10,6 +11,8 @@ __all__ = ["APPLICATION_ID", "STEPS", "VERSION", "upgrade", "version_of"]
 
 APPLICATION_ID = 0x416E794D
 """``AnyM``: tells our files from those of others."""
+FIRST_IDS = 2**46
+"""Ids begin anywhere below: far apart in two files, and still small in the file."""
 
 _CONTENT = """
   id TEXT, timestamp REAL, content_type TEXT, key TEXT, partition INTEGER NOT NULL DEFAULT 0,
@@ -118,4 +121,8 @@ def upgrade(connection: sqlite3.Connection, file: str, *, to: int = VERSION) -> 
             connection.execute(statement)
         connection.execute("UPDATE meta SET value = ? WHERE name = 'schema'", (version + 1,))
     if found == 0:
+        # So that no id of a file whose place this one took means anything here.
+        for table in ("queue", "groups", "members"):
+            first = secrets.randbelow(FIRST_IDS)
+            connection.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table, first))
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

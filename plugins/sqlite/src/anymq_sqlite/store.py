@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from anymq.abc import BackendEvent, EventSink
+from anymq.abc.events import EventKind
 from anymq.errors import AnyMQError, BackendUnavailable, ClosedError, InvalidState
 from anymq.support.thread_bridge import ThreadBridge
 from anymq_sqlite.database import Database
@@ -18,7 +19,7 @@ from anymq_sqlite.session import Session
 from anymq_sqlite.upkeep import Roster, upkeep
 from anymq_sqlite.writer import Writer
 
-__all__ = ["Store"]
+__all__ = ["Store", "writers"]
 
 T = TypeVar("T")
 
@@ -44,8 +45,13 @@ class _Shared:
 class Store:
     """One user's way to the writer. Not for other processes: a fork must open its own."""
 
-    def __init__(self, options: SqliteOptions) -> None:
+    def __init__(
+        self, options: SqliteOptions, *, on_exchange: Callable[[Session], None] | None = None
+    ) -> None:
+        """``on_exchange``: called in the thread, in a transaction, on a file that took the place of
+        the one that was open."""
         self.file = options.file
+        self._on_exchange = on_exchange
         self._options = options
         self._pid = os.getpid()
         self._shared: _Shared | None = None
@@ -66,7 +72,9 @@ class Store:
             if not is_open:
                 await self.aclose(timeout_s=JOIN_S)
         self._events = events
-        self.writer.on_trouble.append(self._troubled)
+        self.writer.on_news.append(self._told)
+        if self._on_exchange is not None:
+            self._used().database.on_exchange.append(self._on_exchange)
         events(BackendEvent("connected", self.file))
 
     @property
@@ -86,6 +94,11 @@ class Store:
         if shared.database.broken is not None:
             return shared.database.broken
         return None if shared.writer.trouble is None else str(shared.writer.trouble)
+
+    @property
+    def reset_at(self) -> float | None:
+        """When (monotonic) the file was last found exchanged for another one."""
+        return self._used().database.reset_at
 
     def call(self, function: Callable[..., object], *args: Any) -> None:
         """Have something called on the loop; for the thread."""
@@ -149,8 +162,10 @@ class Store:
         shared, self._shared = self._shared, None
         if shared is None or self._pid != os.getpid():
             return None
-        if self._troubled in shared.writer.on_trouble:
-            shared.writer.on_trouble.remove(self._troubled)
+        if self._told in shared.writer.on_news:
+            shared.writer.on_news.remove(self._told)
+        if self._on_exchange in shared.database.on_exchange:
+            shared.database.on_exchange.remove(self._on_exchange)
         if not _leave(shared, self.file):
             return None
         event = asyncio.Event()
@@ -166,10 +181,15 @@ class Store:
             raise ClosedError(f"{self.file} is not open")
         return self._shared
 
-    def _troubled(self, failure: AnyMQError | None) -> None:
-        event = BackendEvent("lost", str(failure)) if failure else BackendEvent("recovered")
+    def _told(self, kind: EventKind, detail: str) -> None:
         if self._events is not None:
-            self.call(self._events, event)
+            self.call(self._events, BackendEvent(kind, detail))
+
+
+def writers(file: str) -> list[Writer]:
+    """Those of this process that have a file open; for tests."""
+    with _guard:
+        return [shared.writer for key, shared in _open.items() if key == (os.getpid(), file)]
 
 
 def _join(options: SqliteOptions) -> _Shared:

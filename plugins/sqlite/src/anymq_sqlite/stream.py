@@ -33,7 +33,8 @@ class SqliteStream(Stream):
     def __init__(self, options: SqliteOptions, context: BackendContext) -> None:
         self._options = options
         self._clock = context.clock
-        self._store = Store(options)
+        self._store = Store(options, on_exchange=self._declare_again)
+        self._declared: dict[str, StreamSpec] = {}
         self._names = Names(context, options.file)
         self._readers: list[SqliteReader] = []
         self._closed = False
@@ -55,6 +56,8 @@ class SqliteStream(Stream):
             lambda session: log.declare_streams(session, streams, mode, self._names),
             timeout_s=timeout_s,
         )
+        if mode is TopologyMode.MANAGE:
+            self._declared |= {spec.name: spec for spec in streams}
 
     async def append(self, records: Sequence[Message], *, timeout_s: float) -> Sequence[SendResult]:
         self._check_open()
@@ -132,6 +135,11 @@ class SqliteStream(Stream):
     async def _read(self, work: Callable[[Session], T]) -> T:
         self._check_open()
         return await self._store.run(work, timeout_s=self._options.request_timeout_s, writes=False)
+
+    def _declare_again(self, session: Session) -> None:
+        """In the thread: what was declared, in a file that took the place of another one."""
+        specs = tuple(self._declared.values())
+        log.declare_streams(session, specs, TopologyMode.MANAGE, self._names)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import threading
@@ -10,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from anymq.abc.events import EventKind
 from anymq.errors import AccessDenied, AnyMQError, BackendUnavailable, BufferFull, ClosedError
 from anymq_sqlite.bell import Bell
 from anymq_sqlite.database import Database, Outcome
@@ -38,8 +40,8 @@ class Writer:
         """Why the file cannot be used at present."""
         self.full: AnyMQError | None = None
         """Why the last write that had to be on the disk was rejected, if it was."""
-        self.on_trouble: list[Callable[[AnyMQError | None], None]] = []
-        """Told, in this thread, when trouble begins and (None) ends."""
+        self.on_news: list[Callable[[EventKind, str], None]] = []
+        """Told, in this thread, when trouble begins and ends, and when the file is another one."""
         self._database = database
         self._bell = Bell(database.file)
         self._queue: deque[Request[Any]] = deque()
@@ -49,6 +51,7 @@ class Writer:
         self._parked: list[Request[Any]] = []
         self._jobs: list[tuple[float, Job]] = []
         self._retry_at = 0.0
+        self._reset_at: float | None = None
         self._failure: AnyMQError = ClosedError(f"{database.file} was closed")
         self._pipe = os.pipe()
         self._on_end: list[Callable[[], None]] = []
@@ -142,7 +145,7 @@ class Writer:
             while self._queue and len(batch) < MOST:
                 batch.append(self._queue.popleft())
         now = time.monotonic()
-        if not self._is_stopping:
+        if not (self._is_stopping or self._is_refused):
             for index, (due, job) in enumerate(self._jobs):
                 if due <= now:
                     again_at, wanted = job(now)
@@ -169,8 +172,13 @@ class Writer:
             outcomes = self._database.write(writes + waiting)
             self._spread()
         outcomes += [self._database.read(request) for request in batch if not request.writes]
+        self._tell_news()
         for request, value, failure in outcomes:
             self._finish(request, value, failure)
+        if self._is_refused:
+            parked, self._parked = self._parked, []
+            for request in parked:
+                self._park(request)  # nobody waits for a file that is refused
 
     def _promising(self, waiting: list[Request[Any]]) -> list[Request[Any]]:
         """Those whose work would give something; the others are parked, without any lock."""
@@ -209,7 +217,9 @@ class Writer:
             self._park(request)
 
     def _park(self, request: Request[Any]) -> None:
-        if request.waits:
+        if self._is_refused:
+            request.on_done(None, self.trouble)
+        elif request.waits:
             self._parked.append(request)
         else:
             request.on_done(None, None)
@@ -220,17 +230,36 @@ class Writer:
             if self.trouble is not None:
                 self.trouble = None
                 self._heat()
-                self._tell(None)
+                self._tell("recovered")
         elif isinstance(failure, BackendUnavailable | AccessDenied | FileRefused):
-            self._retry_at = time.monotonic() + RETRY_S
-            if self.trouble is None:
-                self.trouble = failure
-                self._tell(failure)
-            self.trouble = failure
+            is_new, self.trouble = self.trouble is None, failure
+            # Without access nobody goes on knocking: whoever asks for something tries again.
+            self._retry_at = math.inf if self._is_refused else time.monotonic() + RETRY_S
+            if is_new:
+                self._tell("lost", str(failure))
 
-    def _tell(self, failure: AnyMQError | None) -> None:
-        for listener in tuple(self.on_trouble):
-            listener(failure)
+    @property
+    def _is_refused(self) -> bool:
+        """Whether the file cannot be used until somebody has done something about it."""
+        return isinstance(self.trouble, AccessDenied | FileRefused)
+
+    def _tell_news(self) -> None:
+        """What the database found and mended by itself."""
+        for text in self._database.take_news():
+            if self.trouble is None:
+                self._tell("lost", text)
+                self._tell("recovered")
+            self._heat()
+        if self._database.reset_at != self._reset_at:
+            self._reset_at = self._database.reset_at
+            self._bell.close()
+            self._bell.open()
+            self._heat()
+            self._tell("degraded", f"data reset: {self._database.file} is another file now")
+
+    def _tell(self, kind: EventKind, detail: str = "") -> None:
+        for listener in tuple(self.on_news):
+            listener(kind, detail)
 
     def _spread(self) -> None:
         """After a commit: who waits here for what was touched is tried again, others are rung."""
@@ -244,7 +273,9 @@ class Writer:
 
     def _sleep(self) -> None:
         now = time.monotonic()
-        until = min((due for due, _ in self._jobs), default=now + 60.0)
+        until = now + 60.0
+        if not self._is_refused:
+            until = min((due for due, _ in self._jobs), default=until)
         if self.trouble is not None:
             until = min(until, self._retry_at)
         if self._parked:
