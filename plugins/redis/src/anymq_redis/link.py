@@ -77,10 +77,10 @@ class Link:
 
         Raises: BackendUnavailable, AccessDenied.
         """
-        if self._is_abandoned:
-            raise BackendUnavailable("this connection was abandoned")
         if not commands:
             return []
+        if self._is_abandoned:
+            raise BackendUnavailable("this connection was abandoned")
         packed = [_pack(command) for command in commands]
         try:
             async with asyncio.timeout(timeout_s), self._lock:
