@@ -51,7 +51,7 @@ def test_every_lie_is_collected() -> None:
 class _Impatient(MemoryHarness):
     """Lies let checks wait in vain: memory is quick enough for less."""
 
-    timings = Timings(scale=0.4)
+    timings = Timings(scale=0.2, quiet_s=0.3)
 
 
 async def _run(lie: StreamLie) -> list[CheckResult]:

@@ -14,6 +14,7 @@ from anymq.cli import main
 from anymq.errors import ConfigError
 from anymq.plugins.registry import Registry
 from anymq.testing.check import all_checks
+from anymq.testing.harness import Timings
 from anymq.testing.harnesses.memory import MemoryHarness
 from anymq.testing.result import CheckResult, Report
 from anymq.testing.runner import Runner, choose
@@ -29,6 +30,12 @@ from anymq.memory.capabilities import capabilities_of
 from anymq.memory.options import MemoryOptions
 from anymq.outcome import CONFIRMED
 from anymq.plugins import BackendDescriptor, hookimpl
+from anymq.testing.harness import Timings
+from anymq.testing.harnesses.memory import MemoryHarness
+
+
+class Impatient(MemoryHarness):
+    timings = Timings(scale=0.1)
 
 
 class Forgetful(MemoryBroker):
@@ -86,7 +93,8 @@ def test_a_backend_that_fails_ends_with_status_1(
 ) -> None:
     """A plugin is checked without being installed; its failure has the reason."""
     path = tmp_path / "report.json"
-    arguments = ("--plugin", broken, "--url", "forgetful://x", "--only", "DEL-01")
+    harness = ("--harness", broken.replace(":Plugin", ":Impatient"))
+    arguments = ("--plugin", broken, *harness, "--url", "forgetful://x", "--only", "DEL-01")
 
     status = main(["conform", *arguments, "--json", str(path)])
 
@@ -139,6 +147,7 @@ def test_every_id_of_the_groups_that_are_done_has_a_check() -> None:
 class Resigned(MemoryHarness):
     """Lists a failure that happens, and one that does not."""
 
+    timings = Timings(scale=0.1)
     known_failures: ClassVar[Mapping[str, str]] = {
         "DEL-01": "https://example.org/issues/1",
         "CFG-06": "https://example.org/issues/2",

@@ -6,9 +6,14 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
+from pydantic import field_validator
+
+from anymq.capabilities import Capabilities, Support
 from anymq.errors import BackendUnavailable
+from anymq.memory.capabilities import capabilities_of
+from anymq.memory.options import MemoryOptions
 from anymq.message import Delivery
 from anymq.outcome import RELEASE, Retry, Settlement
 from anymq.topology import GroupSpec, Source, Topology
@@ -29,6 +34,7 @@ __all__ = [
     "KeepRaises",
     "KeepTellsAllLost",
     "LeaseNeverEnds",
+    "LeaseRunsOutInSecret",
     "OrderOnlyWithinAMember",
     "PartitionIsAlwaysZero",
     "PauseIsDeaf",
@@ -38,6 +44,8 @@ __all__ = [
     "ResumeLosesMessages",
     "TakesAllKeysForOne",
 ]
+
+TRUE = capabilities_of(MemoryOptions())
 
 
 class _Told(LyingMember):
@@ -148,6 +156,40 @@ class LeaseNeverEnds(LyingBroker):
 
     def abandon(self) -> None:
         self._closed = True
+
+
+class Unleased(LyingBroker):
+    """No lie: it has no leases, says so, and holds what it handed out."""
+
+    held_s: ClassVar[float] = 3600.0
+    claimed = replace(
+        TRUE, support={**TRUE.support, "lease_extension": Support.UNSUPPORTED}, lease_s=None
+    )
+
+    async def open(self, events: Any) -> Capabilities:
+        await super().open(events)
+        return self.claimed
+
+    async def subscribe(self, source: Source, **options: Any) -> Any:
+        inner = await super().subscribe(source, **options)
+        inner._lease_s = self.held_s
+        return inner
+
+
+class NoLease(MemoryOptions):
+    """Options of a backend that has no leases."""
+
+    @field_validator("lease_s")
+    @classmethod
+    def _none(cls, value: float) -> float:
+        if value != cls.model_fields["lease_s"].default:
+            raise ValueError("there are no leases here")
+        return value
+
+
+@lie("lease-runs-out-in-secret", "has leases and does not say so", "CON-09", options=NoLease)
+class LeaseRunsOutInSecret(Unleased):
+    held_s = 0.2
 
 
 @lie("burns-the-lease-in-its-buffer", "begins a lease long before handing out", "CON-10")

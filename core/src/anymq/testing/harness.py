@@ -63,6 +63,9 @@ class Harness:
     killed_by: ClassVar[Literal["abandon", "process"]] = "abandon"
     """How a consumer dies: its Broker's ``abandon()`` drops everything, or it is a process that
     is killed (SIGKILL)."""
+    counts_returns: ClassVar[bool] = False
+    """The broker itself counts what is given back unhandled as delivered, and cannot be told not
+    to (RabbitMQ's quorum queues)."""
     plugin: str = ""
     """What a process of its own loads to know the backend, as ``--plugin`` takes it; "" where it
     is installed."""
@@ -133,4 +136,12 @@ class Harness:
         if abandon is None:
             raise UnsupportedError("this backend's Broker has no abandon(): override crash()")
         abandon()
+        for consumer in app.consumers.values():
+            settler: Any = consumer._settler
+            settler.flush = _at_once  # the dead wait for no answer
         app.force()
+
+
+async def _at_once(limit_s: float) -> bool:
+    """Stands in for a wait until everything is settled."""
+    return False

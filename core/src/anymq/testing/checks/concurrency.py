@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from anymq.abc import Broker, Subscription
 from anymq.errors import BufferFull
-from anymq.message import Delivery
+from anymq.message import Delivery, Message
+from anymq.support.partitioner import partition_of
 from anymq.testing.bench import Bench
 from anymq.testing.check import CheckFailed, check, expect
-from anymq.testing.probe import nothing_more, short_lease
+from anymq.testing.probe import nothing_more
 
 __all__: list[str] = []
+
+PARTITIONS = 4
 
 
 class _Gate:
@@ -119,17 +123,7 @@ async def concurrent_receivers(bench: Bench) -> None:
 @check("CON-05", "prefetch_is_bounded")
 async def prefetch_bounded(bench: Bench) -> None:
     """In flight and buffered together stay within prefetch; a backlog is not hoarded."""
-    async with bench.broker() as broker:
-        topic = bench.topic()
-        await bench.declare(broker, topic, "g")
-        hoarder = await bench.subscribe(broker, topic, "g", prefetch=7)
-        await broker.send([bench.message(topic) for _ in range(60)], timeout_s=5)
-        held = await bench.take(hoarder, 7)
-        await nothing_more(bench, hoarder, "deliveries beyond a prefetch of 7")
-        other = await bench.subscribe(broker, topic, "g", prefetch=100)
-        rest = await bench.take(other, 53)
-        await bench.settle(other, *rest)
-        await bench.settle(hoarder, *held)
+    await _not_hoarded(bench)
     app = await bench.app(grace_s=0.1)
     topic = app.topic(bench.topic())
     gate = _Gate()
@@ -143,6 +137,63 @@ async def prefetch_bounded(bench: Bench) -> None:
     if state.in_flight is not None:
         expect(state.in_flight <= 5, f"{state.in_flight} in flight with a prefetch of 5")
     gate.open.set()
+
+
+async def _not_hoarded(bench: Bench) -> None:
+    """A full member leaves the others all that is not in a partition of its own."""
+    async with bench.broker() as broker:
+        topic = bench.topic()
+        await bench.declare(broker, topic, "g", partitions=PARTITIONS)
+        hoarder = await bench.subscribe(broker, topic, "g", prefetch=7)
+        other = await bench.subscribe(broker, topic, "g", prefetch=100)
+        await _share(bench, broker, topic, hoarder, other)
+        await broker.send(_keyed(bench, topic, 60), timeout_s=bench.limit(5))
+        held = await bench.take(hoarder, 7)
+        await nothing_more(bench, hoarder, "deliveries beyond a prefetch of 7")
+        rest = await _until_quiet(bench, other)
+        expect(rest, "a member that holds as much as its prefetch kept the others from the rest")
+        await bench.settle(hoarder, *held)
+        late: list[Delivery] = []
+        while len(late) < 60 - len(held) - len(rest):
+            late += (got := await bench.take(hoarder, 1))
+            await bench.settle(hoarder, *got)
+        free = {d.message.partition for d in rest} & {d.message.partition for d in late}
+        expect(not free, f"of partitions {sorted(free)} a full member kept back messages")
+        ids = {d.id for d in (*held, *rest, *late)}
+        expect(len(ids) == 60, f"{len(ids)} of 60 messages came, some of them twice")
+
+
+def _keyed(bench: Bench, topic: str, count: int) -> list[Message]:
+    """Messages of as many keys, so of every partition."""
+    keys = [f"k{n}" for n in range(count)]
+    return [bench.message(topic, key=k, partition=partition_of(k, PARTITIONS)) for k in keys]
+
+
+async def _share(bench: Bench, broker: Broker, topic: str, *members: Subscription) -> None:
+    """Wait until each member gets some, and nothing is left: what has owners is handed out."""
+    shares = [0] * len(members)
+
+    async def is_shared() -> bool:
+        await broker.send(_keyed(bench, topic, 8), timeout_s=bench.limit(5))
+        for n, member in enumerate(members):
+            got = await member.receive(max_messages=2, wait_s=0.1)
+            shares[n] += len(got)
+            await bench.settle(member, *got)
+        return all(shares)
+
+    await bench.wait_async(is_shared, "two members to share a topic", 15)
+    while [d for member in members for d in await _until_quiet(bench, member)]:
+        pass
+
+
+async def _until_quiet(bench: Bench, member: Subscription) -> list[Delivery]:
+    """Receive and settle until nothing comes within the quiet window."""
+    quiet_s = bench.harness.timings.quiet_s * bench.harness.timings.scale
+    taken: list[Delivery] = []
+    while got := await member.receive(max_messages=100, wait_s=quiet_s):
+        taken += got
+        await bench.settle(member, *got)
+    return taken
 
 
 @check("CON-06", "slow_consumer_no_memory_growth")
@@ -226,59 +277,3 @@ async def pause_resume(bench: Bench) -> None:
         await nothing_more(bench, subscription, "a paused subscription handed something out")
         await subscription.resume()
         await bench.settle(subscription, *await bench.take(subscription, 1))
-
-
-@check("CON-09", "long_handler_keeps_its_lease", needs=("lease_extension",), negative=None)
-async def long_handler(bench: Bench) -> None:
-    """A handler three times as long as the lease: no second delivery, and its ack takes effect."""
-    lease_s = bench.harness.timings.lease_s
-    app, other = (
-        await bench.app(plugin=short_lease(bench)),
-        await bench.app(plugin=short_lease(bench)),
-    )
-    topic = app.topic(bench.topic())
-    other.topic(topic)
-
-    async def long(value: Any, delivery: Delivery) -> None:
-        await asyncio.sleep(lease_s * 3)
-
-    first = bench.collect(app, topic, group="g", name="c", behaviour=long)
-    second = bench.collect(other, topic, group="g", name="c", behaviour=long)
-    await bench.started(app)
-    await bench.publish(app, topic, "long")
-    await bench.received(first, 1)
-    await bench.started(other)
-    await bench.wait(lambda: first.running == 0, "the long handler to end", lease_s * 3 + 5)
-    await bench.quiet(lease_s * 1.5)
-    expect(len(first.seen) == 1, f"the same member got it {len(first.seen)} times")
-    expect(not second.seen, "another member got it while its handler was running")
-
-
-@check("CON-10", "buffered_message_lease")
-async def buffered_lease(bench: Bench) -> None:
-    """Waiting in the local buffer neither burns the lease nor counts as a delivery."""
-    lease_s = bench.harness.timings.lease_s
-    app, other = (
-        await bench.app(plugin=short_lease(bench)),
-        await bench.app(plugin=short_lease(bench)),
-    )
-    topic = app.topic(bench.topic())
-    other.topic(topic)
-
-    async def half_a_lease(value: Any, delivery: Delivery) -> None:
-        await asyncio.sleep(lease_s * 0.6)
-
-    first = bench.collect(
-        app, topic, group="g", name="c", concurrency=1, prefetch=4, behaviour=half_a_lease
-    )
-    second = bench.collect(other, topic, group="g", name="c", prefetch=1)
-    await bench.started(app)
-    await bench.publish_many(app, topic, range(4))
-    await bench.received(first, 1)
-    await bench.started(other)
-    await bench.wait(lambda: bench.seen >= 4, "four messages", lease_s * 4 + 5)
-    await bench.quiet(lease_s * 1.5)
-    values = sorted([*first.values, *second.values])
-    expect(values == [0, 1, 2, 3], f"handled: {values}: a buffered message came twice")
-    counts = {s.delivery_count for s in (*first.seen, *second.seen)} - {None}
-    expect(counts <= {1}, f"buffered messages were counted as delivered {counts} times")

@@ -9,7 +9,7 @@ from anymq.errors import MessageTooLarge, PublishRejected
 from anymq.message import Delivery
 from anymq.outcome import Confirmed, Rejected
 from anymq.testing.bench import Bench
-from anymq.testing.check import CheckFailed, check, expect
+from anymq.testing.check import CheckFailed, also, check, expect
 from anymq.testing.probe import until_dead
 
 __all__: list[str] = []
@@ -25,8 +25,10 @@ WEIRD = {
     "empty": "",
     "nul": "a\x00b",
     "json": '{"a": [1, 2]}',
-    "x" * 200: "y" * 4000,
+    "x" * 128: "y" * 4000,
 }
+LONG_NAME = "n" * 200
+"""Longer than what AMQP can carry."""
 
 
 @check("MSG-01", "metadata_round_trip_weird_strings")
@@ -48,6 +50,22 @@ async def weird_metadata(bench: Bench) -> None:
     wrong = [name for name in {*WEIRD, *got} if WEIRD.get(name) != got.get(name)]
     expect(not wrong, f"headers changed: {[n[:20] for n in wrong]}")
     expect(keys == [("kéy/1 ✓", "c/ö 1")], f"key and correlation id became {keys}")
+
+
+@also("MSG-01")
+async def long_name(bench: Bench) -> None:
+    """A long header name arrives whole, or is refused with a typed error before it is sent."""
+    app = await bench.app()
+    topic = app.topic(bench.topic())
+    collector = bench.collect(app, topic, group="g")
+    await bench.started(app)
+    try:
+        await bench.publish(app, topic, 1, headers={LONG_NAME: "v"})
+    except PublishRejected as error:
+        expect(error.code in ("too_large", "invalid"), f"rejected with {error.code!r}")
+        return
+    await bench.received(collector, 1)
+    expect(collector.seen[0].headers == {LONG_NAME: "v"}, "a header of a long name changed")
 
 
 @check("MSG-02", "header_key_case_and_duplicates")

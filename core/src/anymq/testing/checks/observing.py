@@ -96,24 +96,15 @@ async def never_raises(bench: Bench) -> None:
     def raises() -> Health:
         raise RuntimeError("a check that is broken")
 
-    async def hangs() -> Health:
-        await asyncio.Event().wait()
-        return Health("up")
-
     app.health_check("raises", raises)
     states = [await asked(bench, app, "before start")]
     await bench.started(app)
     states.append(await asked(bench, app, "with a broken check"))
     expect(states[-1].checks["raises"].startswith("down"), f"checks: {states[-1].checks}")
     expect(not states[-1].ready, "ready, although a check of the application is down")
-    for name in ("hangs", "hangs too"):
-        app.health_check(name, hangs)
-    states.append(await asked(bench, app, "with checks that hang"))
-    for name in ("hangs", "hangs too"):
-        told = states[-1].checks[name]
-        expect(told.startswith("down"), f"a check that hangs is {told!r}")
-        del app._parts.health_checks[name]
-    await _broken_plugin(bench)
+    async with asyncio.TaskGroup() as tasks:  # both wait for limits
+        tasks.create_task(_hanging_checks(bench, app))
+        tasks.create_task(_broken_plugin(bench))
     async with outage(bench):
         states.append(await asked(bench, app, "during an outage"))
     await app.stop()
@@ -122,6 +113,23 @@ async def never_raises(bench: Bench) -> None:
     states.append(await asked(bench, app, "after close"))
     expect(not states[-1].live, "live after close")
     await _narrow(bench)
+
+
+async def _hangs() -> Health:
+    await asyncio.Event().wait()
+    return Health("up")
+
+
+async def _hanging_checks(bench: Bench, app: App) -> None:
+    """Checks of the application that hang: down after their limit, all at the same time."""
+    names = ("hangs", "hangs too")
+    for name in names:
+        app.health_check(name, _hangs)
+    health = await asked(bench, app, "with checks that hang")
+    for name in names:
+        told = health.checks[name]
+        expect(told.startswith("down"), f"a check that hangs is {told!r}")
+        del app._parts.health_checks[name]
 
 
 async def _broken_plugin(bench: Bench) -> None:
@@ -134,13 +142,9 @@ async def _broken_plugin(bench: Bench) -> None:
     async def raises() -> Health:
         raise RuntimeError("kit-s3cret")
 
-    async def hangs() -> Health:
-        await asyncio.Event().wait()
-        return Health("up")
-
-    for broken in (raises, hangs):
+    for broken, what in ((raises, "raises"), (_hangs, "hangs")):
         broker.health = broken
-        health = await asked(bench, app, f"with a plugin whose health {broken.__name__}")
+        health = await asked(bench, app, f"with a plugin whose health {what}")
         expect(not health.ready and health.backend.status == "down", f"then: {health}")
         expect("kit-s3cret" not in repr(health), "health repeats the text of any error")
     del broker.health

@@ -35,7 +35,9 @@ async def not_acked_is_redelivered(bench: Bench) -> None:
     survivor.topic(topic)
     second = bench.collect(survivor, topic, group="g", concurrency=5)
     await bench.started(survivor)
-    await bench.received(second, 5, limit_s=15)
+    lease_s = bench.capabilities.lease_s
+    limit_s = 15 if lease_s is None else bench.harness.timings.lease_s * 4 + 5
+    await bench.received(second, 5, limit_s=limit_s)
     await bench.quiet()
     bench.check_exact(second, range(5))
     if bench.capabilities.level("delivery_count") is Support.NATIVE:

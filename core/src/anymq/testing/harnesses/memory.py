@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from anymq.memory.space import space_named
-from anymq.testing.harness import Disruption, Harness
+from anymq.testing.harness import Disruption, Harness, Timings
 from anymq.urls import parse_url
 
 __all__ = ["MemoryHarness"]
@@ -16,6 +16,7 @@ class MemoryHarness(Harness):
 
     backend = "memory"
     is_in_process = True
+    timings = Timings(lease_s=0.5)
 
     async def disrupt(self, how: Disruption) -> None:
         await self.set_outage("killed by the harness" if how == "kill" else None)
