@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import select
 import threading
 import time
 from collections import deque
@@ -13,11 +12,11 @@ from typing import Any
 
 from anymq.abc.events import EventKind
 from anymq.errors import AccessDenied, AnyMQError, BackendUnavailable, BufferFull, ClosedError
+from anymq_sqlite.alarm import Alarm
 from anymq_sqlite.bell import Bell
 from anymq_sqlite.database import Database, Outcome
 from anymq_sqlite.errors import FileRefused, translate
-from anymq_sqlite.request import Request
-from anymq_sqlite.session import Session
+from anymq_sqlite.request import Request, nothing, probe
 
 __all__ = ["Job", "Writer"]
 
@@ -53,7 +52,7 @@ class Writer:
         self._retry_at = 0.0
         self._reset_at: float | None = None
         self._failure: AnyMQError = ClosedError(f"{database.file} was closed")
-        self._pipe = os.pipe()
+        self._alarm = Alarm()
         self._on_end: list[Callable[[], None]] = []
         self._thread = threading.Thread(
             target=self._main, name=f"anymq-sqlite {os.path.basename(database.file)}", daemon=True
@@ -61,8 +60,6 @@ class Writer:
 
     def start(self) -> None:
         """Begin, with opening the file; if that fails, every request tells why."""
-        os.set_blocking(self._pipe[0], False)
-        os.set_blocking(self._pipe[1], False)
         self._thread.start()
 
     @property
@@ -100,7 +97,7 @@ class Writer:
     def _wake(self) -> None:
         if self._is_asleep:
             self._is_asleep = False
-            os.write(self._pipe[1], b"!")
+            self._alarm.set()
 
     def _main(self) -> None:
         try:
@@ -120,8 +117,7 @@ class Writer:
             self._queue.clear()
         self._bell.close()
         self._database.close()
-        for descriptor in self._pipe:
-            os.close(descriptor)
+        self._alarm.close()
         for request in left:
             request.on_done(None, failure)
         if not isinstance(failure, ClosedError):
@@ -154,7 +150,7 @@ class Writer:
         parked, self._parked = self._parked, []
         if self.trouble is not None and now >= self._retry_at and not self._is_stopping:
             self._retry_at = now + RETRY_S
-            batch.append(Request(_probe, on_done=_nothing, is_durable=False))
+            batch.append(Request(probe, on_done=nothing, is_durable=False))
         for request in parked:
             if request.is_cancelled:
                 continue
@@ -192,7 +188,7 @@ class Writer:
 
     def _look(self, request: Request[Any]) -> bool:
         """Whether there may be something for it; notes when there will be at the latest."""
-        look = Request(request.may_have or _probe, on_done=_nothing, writes=False)
+        look = Request(request.may_have or probe, on_done=nothing, writes=False)
         _, value, failure = self._database.read(look)
         request.is_hot = False
         if failure is not None:
@@ -287,7 +283,7 @@ class Writer:
             if self._queue or self._is_stopping:
                 return
             self._is_asleep = True
-        self._wait(max(0.0, until - now))
+        self._alarm.wait(self._bell, max(0.0, until - now))
         with self._lock:
             self._is_asleep = False
         if not self._parked:
@@ -295,27 +291,6 @@ class Writer:
         if self._database.has_changed():
             self._heat()
 
-    def _wait(self, limit_s: float) -> None:
-        bell = self._bell.socket
-        poll = select.poll()
-        poll.register(self._pipe[0], select.POLLIN)
-        if bell is not None:
-            poll.register(bell, select.POLLIN)
-        found = [descriptor for descriptor, _ in poll.poll(limit_s * 1000)]
-        if self._pipe[0] in found:
-            os.read(self._pipe[0], 4096)
-        if bell is not None and bell.fileno() in found:
-            self._bell.hear()
-
     def _heat(self) -> None:
         for request in self._parked:
             request.is_hot = True
-
-
-def _probe(session: Session) -> None:
-    """The least that writes."""
-    session.execute("UPDATE meta SET value = value WHERE name = 'schema'")
-
-
-def _nothing(_value: object, _failure: object) -> None:
-    """Nobody is told of a look."""
