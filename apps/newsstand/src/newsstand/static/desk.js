@@ -12,6 +12,7 @@ const shown = new Set();
 let total = 0;
 let arrived = 0;
 let oldest;
+let nextLook;
 
 const money = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const nameOf = (m) => [m.firstname, m.lastname].filter(Boolean).join(" ") || "no name";
@@ -116,6 +117,7 @@ function watch() {
 
   feed.addEventListener("hello", async () => {
     setBadge("feed-state", "live", "good");
+    showHealth(); // a server that is back is not "unknown" until the next look
     try {
       await loadList(); // what came while we were away
     } catch {
@@ -182,7 +184,8 @@ async function showHealth() {
     setBadge("messaging-state", "unknown", "");
     setBadge("database-state", "unknown", "");
   }
-  setTimeout(showHealth, HEALTH_EVERY_MS);
+  clearTimeout(nextLook);
+  nextLook = setTimeout(showHealth, HEALTH_EVERY_MS);
 }
 
 async function loadVendors() {
