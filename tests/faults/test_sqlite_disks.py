@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.exclusive
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 40.0
 

@@ -19,6 +19,7 @@ import pytest
 
 from tests.faults.sqlite_process import PREFETCH, WINDOW
 
+pytestmark = pytest.mark.exclusive
 ROOT = Path(__file__).parents[2]
 KILLS = 30
 COUNT = 10_000
