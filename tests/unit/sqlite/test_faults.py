@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from anymq import App
+from anymq import App, RetryPolicy
 from anymq.errors import BackendUnavailable
 from tests.unit.sqlite.bench import CALL_S, Bench, bodies
 
@@ -60,3 +60,27 @@ async def test_a_cancelled_receive_takes_nothing_along(bench: Bench) -> None:
         assert bodies(got) == [body]
         assert got[0].delivery_count == 1
         await bench.settle(subscription, *got)
+
+
+async def test_what_always_fails_ends_among_the_dead(file: Path) -> None:
+    """F11: handled ``max_attempts`` times, then a dead letter; all others are handled once."""
+    app = App(f"sqlite:///{file}")
+    app.topic("jobs")
+    handled: Counter[int] = Counter()
+    retry = RetryPolicy(max_attempts=3, first_delay_s=0.02)
+
+    @app.subscriber("jobs", group="workers", retry=retry)
+    async def handle(number: int) -> None:
+        handled[number] += 1
+        if number % 50 == 7:
+            raise ValueError("as always")
+
+    bench = Bench(file)
+    async with asyncio.timeout(2 * CALL_S), app:
+        await app.publish_many("jobs", list(range(100)))
+        while bench.query("SELECT count(*) FROM dead") != [(2,)]:  # noqa: ASYNC110 - elsewhere
+            await asyncio.sleep(0.01)
+        while bench.query("SELECT count(*) FROM queue") != [(0,)]:  # noqa: ASYNC110 - elsewhere
+            await asyncio.sleep(0.01)
+
+    assert handled == {number: 3 if number in (7, 57) else 1 for number in range(100)}
