@@ -15,6 +15,7 @@ import os
 import sys
 
 from anymq import App, Delivery
+from anymq.runtime.runner import serve_app
 
 __all__: list[str] = []
 
@@ -69,10 +70,25 @@ async def _consume(file: str, log: int) -> None:
         await asyncio.to_thread(sys.stdin.read)  # until the parent ends, or says so
 
 
+async def _work(file: str, log: int) -> int:
+    """A consumer as an operator runs it; each handler takes a while, and notes its end, too."""
+    app = _app(file)
+
+    @app.subscriber("numbers", group="readers", concurrency=4, prefetch=PREFETCH)
+    async def handle(number: int) -> None:
+        _note(log, f"h {number}")
+        await asyncio.sleep(0.5)
+        _note(log, f"e {number}")
+
+    return await serve_app(app)
+
+
 async def _main(role: str, file: str, log: str, first: str, count: str) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     if role == "publisher":
         await _publish(file, descriptor, int(first), int(count))
+    elif role == "worker":
+        sys.exit(await _work(file, descriptor))
     else:
         await _consume(file, descriptor)
 
