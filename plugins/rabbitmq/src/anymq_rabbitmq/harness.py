@@ -41,6 +41,7 @@ class RabbitMQHarness(CommandHarness):
     timings: ClassVar[Timings] = Timings(
         scale=2.0, quiet_s=0.1, late_s=1.0, detect_s=18.0, resume_s=8.0
     )
+    counts_returns: ClassVar[bool] = True
     _made: ClassVar[set[str]] = set()
     """The runs whose queues and exchanges may still be on the server."""
 

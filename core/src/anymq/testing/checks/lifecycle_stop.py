@@ -263,12 +263,11 @@ async def counted_go_back(bench: Bench) -> None:
         leaver = await bench.subscribe(broker, topic, "g")
         await broker.send([bench.message(topic) for _ in range(10)], timeout_s=bench.limit(5))
         held = await bench.take(leaver, 10)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = asyncio.get_running_loop().time()
         await leaver.aclose(timeout_s=bench.limit(5))
         heir = await bench.subscribe(second, topic, "g")
         got = await bench.take(heir, 10)
-        took = loop.time() - began
+        took = asyncio.get_running_loop().time() - began
         expect({d.id for d in got} == {d.id for d in held}, "not what the leaver had held")
         lease_s = bench.capabilities.lease_s
         expect(
@@ -276,6 +275,7 @@ async def counted_go_back(bench: Bench) -> None:
             f"what a leaver held came back after {took:.2f} s only (lease: {lease_s} s)",
         )
         await bench.settle(heir, *got)
+        await heir.aclose(timeout_s=bench.limit(5))  # or it has its share of what follows
         await _cancelled_receives(bench, broker, topic)
 
 
