@@ -43,7 +43,7 @@ time.sleep(600)
 """
 
 
-async def cut(file: str) -> None:
+async def _cut(file: str) -> None:
     """Close the connections of this process's writers to a file, underneath them."""
     loop = asyncio.get_running_loop()
     for writer in writers(file):
@@ -103,7 +103,7 @@ class SqliteHarness(Harness):
             await self._let_lock_go()
             self._move(away=False)
         elif how == "cut":
-            await cut(self.file)
+            await _cut(self.file)
         elif how == "wipe":
             self._exchange(b"")
             shutil.rmtree(f"{os.path.dirname(self.file)}{AWAY}")
