@@ -78,17 +78,23 @@ class Link:
     async def channel(self, *, timeout_s: float, confirms: bool = False) -> Channel:
         """Open a channel, waiting for the connection if it is being made again.
 
-        Raises: BackendUnavailable when there is none within ``timeout_s``; ClosedError.
+        Raises: BackendUnavailable when there is none within ``timeout_s``, or what makes it
+        impossible, such as AccessDenied; ClosedError.
         """
-        with translated("opening a channel"):
-            async with asyncio.timeout(timeout_s):
-                self._check_open()
-                await self._up.wait()
-                self._check_open()
-                channel = await self._underlying().channel(
-                    publisher_confirms=confirms, on_return_raises=True
-                )
-                return cast("Channel", channel)
+        try:
+            with translated("opening a channel"):
+                async with asyncio.timeout(timeout_s):
+                    self._check_open()
+                    await self._up.wait()
+                    self._check_open()
+                    channel = await self._underlying().channel(
+                        publisher_confirms=confirms, on_return_raises=True
+                    )
+                    return cast("Channel", channel)
+        except BackendUnavailable as error:
+            if self.failure is not None and self.failure.error_class == "fatal":
+                raise self.failure from error
+            raise
 
     async def is_blocked(self, *, wait_s: float) -> bool:
         """Whether the server has stopped reading from this connection (memory or disk alarm)."""
