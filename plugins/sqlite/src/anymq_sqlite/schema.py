@@ -88,7 +88,9 @@ _SECOND = (
     END""",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
+_THIRD = ("ALTER TABLE topics ADD COLUMN retention_s REAL",)
+
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
 """What leads from each version to the next; the first step makes a new file."""
 VERSION = len(STEPS)
 

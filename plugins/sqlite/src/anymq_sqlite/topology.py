@@ -80,13 +80,23 @@ def _declare_topic(session: Session, spec: TopicSpec, mode: TopologyMode, names:
         if mode is TopologyMode.VERIFY:
             raise names.missing_topic(topic)
         if mode is TopologyMode.MANAGE:
-            _add_topic(session, topic, spec.partitions)
-    elif partitions != spec.partitions and mode is not TopologyMode.ASSUME:
+            _add_topic(session, topic, spec)
+        return
+    if mode is TopologyMode.MANAGE:
+        # How long it is kept may change at any time.
+        session.execute(
+            "UPDATE topics SET retention_s = ?1 WHERE name = ?2 AND retention_s IS NOT ?1",
+            (spec.retention_s, topic),
+        )
+    if partitions != spec.partitions and mode is not TopologyMode.ASSUME:
         _change_partitions(session, topic, spec, partitions, mode)
 
 
-def _add_topic(session: Session, topic: str, partitions: int) -> None:
-    session.execute("INSERT INTO topics VALUES (?, ?)", (topic, partitions))
+def _add_topic(session: Session, topic: str, spec: TopicSpec) -> None:
+    session.execute(
+        "INSERT INTO topics (name, partitions, retention_s) VALUES (?, ?, ?)",
+        (topic, spec.partitions, spec.retention_s),
+    )
     for gid, pattern in session.execute("SELECT gid, pattern FROM sources").fetchall():
         if matches(pattern, topic):
             session.execute("INSERT OR IGNORE INTO routes VALUES (?, ?)", (topic, gid))

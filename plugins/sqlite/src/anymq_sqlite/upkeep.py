@@ -11,6 +11,7 @@ from anymq_sqlite.keys import promote
 from anymq_sqlite.log import trim_by_age
 from anymq_sqlite.members import beat, dead_members, take_over
 from anymq_sqlite.request import Request
+from anymq_sqlite.retention import outlived
 from anymq_sqlite.session import Session
 from anymq_sqlite.writer import Job
 
@@ -19,6 +20,8 @@ __all__ = ["Roster", "upkeep"]
 LOOK_S = 0.25
 """How often members look whether another process has died."""
 TIDY_S = 5.0
+AGAIN_S = 0.05
+"""Where one turn did not remove all: whoever publishes fast is kept up with."""
 EXPIRED = 5000
 """Most expired messages that are removed at once."""
 FREE_PAGES = 2048
@@ -103,9 +106,15 @@ def _looking(roster: Roster) -> Job:
 
 
 def _tidying() -> Job:
+    is_behind = False
+
+    def note(removed: int | None, _failure: object) -> None:
+        nonlocal is_behind
+        is_behind = removed is not None and removed >= EXPIRED
+
     def job(now: float) -> tuple[float, list[Request[Any]]]:
-        request = Request(_tidy, on_done=_nothing, may_have=_is_untidy, is_durable=False)
-        return now + TIDY_S, [request]
+        request = Request(_tidy, on_done=note, may_have=_is_untidy, is_durable=False)
+        return now + (AGAIN_S if is_behind else TIDY_S), [request]
 
     return job
 
@@ -115,15 +124,19 @@ def _is_untidy(session: Session) -> tuple[bool, float | None]:
     query = "SELECT EXISTS (SELECT 1 FROM queue WHERE expires_at <= ? AND state <> 1)"
     if session.one(query, (now,)) or session.one("PRAGMA freelist_count") > FREE_PAGES:
         return True, None
+    if outlived(session, now, 1):
+        return True, None
     return session.one("SELECT 1 FROM streams WHERE max_age_s IS NOT NULL LIMIT 1") == 1, None
 
 
-def _tidy(session: Session) -> bool:
+def _tidy(session: Session) -> int:
+    """Remove what nobody may get any more, and give back pages; the number of messages."""
     now = time.time()
     rows = session.execute(
         "SELECT seq, gid, lock_key FROM queue WHERE expires_at <= ? AND state <> 1 LIMIT ?",
         (now, EXPIRED),
     ).fetchall()
+    rows += outlived(session, now, EXPIRED - len(rows))
     if rows:
         session.execute(
             "DELETE FROM queue WHERE seq IN (SELECT value FROM json_each(?))",
@@ -135,7 +148,7 @@ def _tidy(session: Session) -> bool:
     free = session.one("PRAGMA freelist_count") - FREE_PAGES
     if free > 0:
         session.execute(f"PRAGMA incremental_vacuum({min(free, VACUUMED)})").fetchall()
-    return True
+    return len(rows)
 
 
 def _nothing(_value: object, _failure: object) -> None:
