@@ -35,7 +35,7 @@ demo: setup ## send invented messengers to the newsstand for a minute; starts on
 	@exec $(BIN)/newsstand demo $(ARGS)
 
 test: setup ## run all tests but the long ones, against real servers (CI runs this)
-	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 test-long: setup ## run the tests that take minutes each
 	@exec $(BIN)/python -m pytest -m long $(ARGS)

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.exclusive import hold, lock_path
+from tests.scheduling import GroupScheduling, write_groups
 from tests.servers import NAMES, Servers
 from tests.turns import turn
 
@@ -68,6 +69,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Keep the tests of one server together."""
+    return GroupScheduling(config, log, Path(config.stash[TURNS].name))
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: object) -> None:
     """Take over what a process started."""
     config: pytest.Config = node.config  # type: ignore[attr-defined]
@@ -106,8 +113,6 @@ def pytest_collection_modifyitems(
         for name in NAMES:
             if f"{name}_url" in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.server(name))
-        if needed := _needed(item):
-            item.add_marker(pytest.mark.xdist_group("-".join(sorted(needed))))
     result = yield
     if (backend := config.getoption("--backend")) is not None:
         _keep(config, items, backend)
@@ -123,8 +128,12 @@ def _keep(config: pytest.Config, items: list[pytest.Item], backend: str) -> None
     items[:] = [item for item in items if fits(item)]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start what the chosen tests need, outside the time limit of any of them."""
+    if folder := _shared(session.config).get("turns"):
+        needs = ((item.nodeid, _needed(item)) for item in session.items)
+        write_groups(Path(folder), {name: "-".join(sorted(need)) for name, need in needs if need})
     if not session.config.option.collectonly and not session.testsfailed:
         needed: Iterable[set[str]] = map(_needed, session.items)
         session.config.stash[SERVERS].start(set().union(*needed))

@@ -61,4 +61,4 @@ def _marks(one: Configuration, *, brief: bool) -> list[pytest.MarkDecorator]:
 CONFIGURATIONS = _parameters()
 BRIEF = _parameters(brief=True)
 """The same, on servers with the long tests only."""
-DURABLE = _parameters(durable_only=True)
+DURABLE = _parameters(durable_only=True, brief=True)

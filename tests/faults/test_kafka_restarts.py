@@ -95,7 +95,7 @@ async def _consume(bench: Bench, desk: Subscription, record: Record) -> None:
     [
         pytest.param("kill", "restart", 2, id="f01"),
         pytest.param("pause", "resume", 20, id="f02", marks=pytest.mark.long),
-        pytest.param("restart", None, 0, id="f03"),
+        pytest.param("restart", None, 0, id="f03", marks=pytest.mark.long),
     ],
 )
 async def test_nothing_confirmed_is_lost(

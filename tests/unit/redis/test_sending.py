@@ -68,6 +68,7 @@ async def test_a_key_of_another_type_rejects_that_entry(bench: Bench) -> None:
     assert await bench.call("GET", bench.key("taken")) == b"mine"
 
 
+@pytest.mark.exclusive
 async def test_a_delayed_message_is_never_early_and_hardly_late(bench: Bench) -> None:
     """For every group, and for one alone; at most 100 ms late while somebody waits."""
     broker = await bench.broker()

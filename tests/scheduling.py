@@ -1,0 +1,42 @@
+"""Which tests of a parallel session stay in one process: those that need the same server.
+
+pytest-xdist 3.8 has groups of its own, by a suffix of a test's id; pytest 9.2 no longer lets it
+change ids. So the processes write down who belongs where, in a folder that all of them know.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["GroupScheduling", "write_groups"]
+
+FILE = "groups.json"
+
+
+def write_groups(folder: Path, groups: dict[str, str]) -> None:
+    """Tell the parent process the group of each test id that has one; all write the same."""
+    draft = folder / f"{FILE}.{os.getpid()}"
+    draft.write_text(json.dumps(groups))
+    draft.replace(folder / FILE)
+
+
+class GroupScheduling(LoadScopeScheduling):
+    """Tests of one group go to one process, in their order; all others to whoever is free."""
+
+    def __init__(self, config: pytest.Config, log: Any, folder: Path) -> None:
+        super().__init__(config, log)
+        self._folder = folder
+        self._groups: dict[str, str] | None = None
+
+    def _split_scope(self, nodeid: str) -> str:
+        if self._groups is None:
+            self._groups = json.loads((self._folder / FILE).read_text())
+        return self._groups.get(nodeid, nodeid)
