@@ -61,25 +61,10 @@ def pytest_configure_node(node: object) -> None:
     node.workerinput["turns"] = config.stash[TURNS].name  # type: ignore[attr-defined]
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tell the parent process which servers this one started, and which it lacked."""
-    if _shared(session.config):
-        servers = session.config.stash[SERVERS]
-        session.config.workeroutput["servers"] = servers.report()  # type: ignore[attr-defined]
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Keep the tests of one server together."""
     return GroupScheduling(config, log, Path(config.stash[TURNS].name))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: object) -> None:
-    """Take over what a process started."""
-    config: pytest.Config = node.config  # type: ignore[attr-defined]
-    output: dict[str, object] = getattr(node, "workeroutput", {})
-    config.stash[SERVERS].take_over(output.get("servers"))
 
 
 def _teller(config: pytest.Config) -> Callable[[str], None]:
@@ -131,12 +116,16 @@ def _keep(config: pytest.Config, items: list[pytest.Item], backend: str) -> None
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start what the chosen tests need, outside the time limit of any of them."""
-    if folder := _shared(session.config).get("turns"):
+    folder = _shared(session.config).get("turns")
+    if folder:
         needs = ((item.nodeid, _needed(item)) for item in session.items)
         write_groups(Path(folder), {name: "-".join(sorted(need)) for name, need in needs if need})
     if not session.config.option.collectonly and not session.testsfailed:
         needed: Iterable[set[str]] = map(_needed, session.items)
-        session.config.stash[SERVERS].start(set().union(*needed))
+        servers = session.config.stash[SERVERS]
+        servers.start(set().union(*needed))
+        if folder:
+            servers.tell_parent(Path(folder))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -174,7 +163,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which servers were missing and why, just before pytest's own last line."""
-    missing = terminalreporter.config.stash[SERVERS].missing
+    config: pytest.Config = terminalreporter.config
+    servers = config.stash[SERVERS]
+    if (folder := config.stash.get(TURNS, None)) is not None:
+        servers.hear_children(Path(folder.name))
+    missing = servers.missing
     if missing:
         terminalreporter.section("servers that could not be had", yellow=True)
     for name, reason in missing.items():
@@ -184,6 +177,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what this session started."""
     if (folder := config.stash.get(TURNS, None)) is not None:
+        config.stash[SERVERS].hear_children(Path(folder.name))
         config.stash[SERVERS].stop()
         folder.cleanup()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["NAMES", "Servers", "explain", "exports"]
+__all__ = ["NAMES", "Servers", "explain", "exports", "services"]
 
 NAMES = ("redis", "rabbitmq", "kafka", "postgres")
 SERVICES = Path(__file__).resolve().parent.parent / "tools" / "services"
@@ -42,7 +42,7 @@ class Servers:
             return
         idle = self._stopped(wanted)
         said = self._up(wanted)
-        found = exports(_services("env", *wanted))
+        found = exports(services("env", *wanted))
         os.environ.update(found)
         for name in wanted:
             if f"ANYMQ_TEST_{name.upper()}_URL" not in found:
@@ -53,22 +53,28 @@ class Servers:
     def stop(self) -> None:
         """Stop the servers that `start` started; leave alone those that ran before."""
         if self._started:
-            _services("down", *self._started)
+            services("down", *self._started)
             self._started.clear()
 
-    def report(self) -> dict[str, object]:
-        """Return what a process of a parallel session tells its parent, which stops the servers."""
-        return {"started": list(self._started), "missing": dict(self.missing)}
+    def tell_parent(self, folder: Path) -> None:
+        """Note what this process of a parallel session started and lacked, for its parent.
 
-    def take_over(self, report: object) -> None:
-        """Be the one who stops what another process started; nothing to do without a report."""
-        match report:
-            case {"started": list(started), "missing": dict(missing)}:
-                self._started += [name for name in started if name not in self._started]
-                self.missing |= missing
+        At once, not at the end: who is interrupted or killed does not get to tell it.
+        """
+        said = {"started": self._started, "missing": self.missing}
+        draft = folder / f"servers.{os.getpid()}"
+        draft.write_text(json.dumps(said))
+        draft.replace(folder / f"servers.{os.getpid()}.json")
+
+    def hear_children(self, folder: Path) -> None:
+        """Be the one who stops what the other processes started. May be called again."""
+        for path in sorted(folder.glob("servers.*.json")):
+            said = json.loads(path.read_text())
+            self._started += [name for name in said["started"] if name not in self._started]
+            self.missing |= said["missing"]
 
     def _stopped(self, names: list[str]) -> set[str]:
-        lines = json.loads(_services("status", "--json", *names))
+        lines = json.loads(services("status", "--json", *names))
         return {line["name"] for line in lines if line["state"] == "stopped"}
 
     def _up(self, names: list[str]) -> list[str]:
@@ -99,7 +105,8 @@ def explain(name: str, said: list[str]) -> str:
     return about[-1] if about else "tools/services said nothing about it"
 
 
-def _services(*arguments: str) -> str:
+def services(*arguments: str) -> str:
+    """Call tools/services; what it prints. Raises CalledProcessError."""
     return subprocess.run(
         [sys.executable, SERVICES, *arguments],
         capture_output=True,

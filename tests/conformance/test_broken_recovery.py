@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -22,14 +19,12 @@ from anymq.testing.runner import Runner, choose
 from anymq_redis.harness import RedisHarness
 from tests.conformance.broken_recovery import members, sending
 from tests.conformance.broken_recovery.lie import HONEST, LIES, Lie
-from tests.servers import exports
+from tests.servers import exports, services
 
 __all__: list[str] = []
 
 pytestmark = pytest.mark.server("redis")
 
-SERVICES = Path(__file__).resolve().parents[2] / "tools" / "services"
-CALL_S = 60
 MODULES = (members, sending)
 FIRST = {
     ("broken-confirms-what-it-cannot-know", "REC-06"),
@@ -58,12 +53,12 @@ def proxy_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for name in [name for name in os.environ if name.startswith("ANYMQ_TEST_REDIS_")]:
         patch.delenv(name)  # the session's server, which others use
     try:
-        _services("up", "--proxy", "redis")
-        for name, value in exports(_services("env", "redis")).items():
+        services("up", "--proxy", "redis")
+        for name, value in exports(services("env", "redis")).items():
             patch.setenv(name, value)
         yield os.environ["ANYMQ_TEST_REDIS_PROXY_URL"]
     finally:
-        _services("down", "--forget", "redis")
+        services("down", "--forget", "redis")
         patch.undo()
 
 
@@ -141,13 +136,3 @@ async def _run(lie: Lie, proxy_url: str, check_id: str) -> CheckResult:
     await runner.prepare()
     (check,) = choose([check_id], families=("broker",))
     return await runner.run_one(check)
-
-
-def _services(*arguments: str) -> str:
-    return subprocess.run(
-        [sys.executable, SERVICES, *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=CALL_S,
-    ).stdout
