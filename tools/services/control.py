@@ -20,7 +20,7 @@ from services.process import (
     wait_gone,
 )
 from services.proxy_process import order
-from services.server import Server
+from services.server import USER, Server
 from services.state import Record
 
 __all__ = ["VERBS", "control"]
@@ -35,6 +35,8 @@ VERBS = {
     "resume": "let a frozen server go on (SIGCONT)",
     "restart": "stop the server if it runs, start it on the same port and data, wait until healthy",
     "wipe": "kill the server, lose all its data, start it empty on the same port",
+    "revoke": f"let user {USER} no longer in, and end what it has open",
+    "grant": f"let user {USER} in again; a restart does so, too",
 }
 """What can be done to the server itself; `services.proxy.VERBS` is for connections."""
 
@@ -57,6 +59,8 @@ def control(server: Server, verb: str, value: float | None = None) -> None:
         "resume": _resume,
         "restart": revive,
         "wipe": wipe,
+        "revoke": lambda server: server.revoke(_ports(server)),
+        "grant": lambda server: server.grant(_ports(server)),
     }
     if verb not in actions:
         raise UsageError(f"unknown verb {verb!r}: choose from {', '.join([*VERBS, *proxy.VERBS])}")
@@ -80,6 +84,11 @@ def _pause(server: Server) -> None:
 
 def _resume(server: Server) -> None:
     signal_tree(_running(server), signal.SIGCONT)
+
+
+def _ports(server: Server) -> dict[str, int]:
+    _running(server)
+    return _record(server).ports
 
 
 def _running(server: Server) -> Process:

@@ -51,7 +51,7 @@ def bring_up(server: Server, *, tell: Callable[[str], None]) -> Record:
     tell("starting")
     if known is not None:
         _end(server, known, grace_s=server.stop_grace_s)
-    return _start(server, _with_free_ports(server, known))
+    return _start(server, _without_taken_ports(server, known))
 
 
 def revive(server: Server) -> Record:
@@ -103,21 +103,21 @@ def _known(server: Server) -> Record:
     return record
 
 
-def _with_free_ports(server: Server, known: Record | None) -> Record:
-    """Return a record with all ports it needs: the known ones, unless others took them."""
+def _without_taken_ports(server: Server, known: Record | None) -> Record:
+    """Return a record whose known ports are free: none is known where others took them."""
     record = known or Record(server.name, "", "", {})
     proxied = {"proxy"} if record.proxy is not None and is_alive(record.proxy) else set()
     if not free_ports.are_free({k: v for k, v in record.ports.items() if k not in proxied}):
         _end_proxy(record)
         record.ports.clear()
-    missing = [name for name in server.port_names if name not in record.ports]
-    record.ports.update(free_ports.choose(missing))
     return record
 
 
 def _start(server: Server, known: Record) -> Record:
     """Start a server that does not run, on the ports and, if any, the data that are known."""
     ports = known.ports
+    missing = [name for name in server.port_names if name not in ports]
+    ports.update(free_ports.choose(missing))  # all, or those that an older version did not need
     server.prepare(ports)
     if server.log.exists():
         os.replace(server.log, server.log.with_suffix(".log.1"))
@@ -130,6 +130,7 @@ def _start(server: Server, known: Record) -> Record:
             record.processes[role] = process
             state.save(server.home, record)  # at once: whatever happens, `down` can find it
         _wait_healthy(server, record.processes["server"], ports)
+        server.grant(ports)
         is_up = True
     finally:
         if not is_up:

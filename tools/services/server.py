@@ -8,9 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.errors import UsageError
 from services.settings import Settings
+from services.tls import Certificates
 
-__all__ = ["Command", "Server"]
+__all__ = ["PASSWORD", "USER", "Command", "Server"]
+
+USER, PASSWORD = "app", "app-secret"
+"""A user that every server knows beside the one that may do everything, and that can be revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,11 @@ class Server(ABC):
         """The file that the server's output is appended to."""
         return self.home / "server.log"
 
+    @property
+    def certificates(self) -> Certificates:
+        """What its TLS port shows, and what its clients need."""
+        return Certificates(self.home / "tls")
+
     @abstractmethod
     def is_installed(self) -> bool:
         """Tell whether all that is needed is on this machine."""
@@ -83,6 +93,13 @@ class Server(ABC):
     @abstractmethod
     def is_healthy(self, ports: Mapping[str, int]) -> bool:
         """Ask the server itself whether it serves. Bounded by a few seconds; never raises."""
+
+    def revoke(self, ports: Mapping[str, int]) -> None:
+        """Let `USER` no longer in, and end what it has open."""
+        raise UsageError(f"{self.name} has no user to revoke")
+
+    def grant(self, ports: Mapping[str, int]) -> None:  # noqa: B027  (not every server has users)
+        """Let `USER` in with `PASSWORD`. Called after every start, too."""
 
     def extra_environ(self, ports: Mapping[str, int]) -> dict[str, str]:
         """Return further variables for the tests, beside URL and CONTROL."""

@@ -13,59 +13,13 @@ from services import probe
 from services.errors import ServiceError
 from services.install import run_quietly, tail
 from services.java import ensure_java, find_java
+from services.kafka_configuration import logging, properties
 from services.kafka_home import download, jars
-from services.server import Command, Server
+from services.kafka_users import delete_user, set_password
+from services.server import PASSWORD, USER, Command, Server
+from services.tls import ensure_openssl, has_openssl
 
 __all__ = ["KafkaServer"]
-
-# PROXIED is a second door to the same broker: whoever comes in by it is sent to the proxy's port.
-_CONFIGURATION = """\
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-listeners=PLAINTEXT://127.0.0.1:{main},PROXIED://127.0.0.1:{behind},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{main},PROXIED://127.0.0.1:{proxy}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs={data}
-num.partitions=1
-auto.create.topics.enable=false
-# A single node: every internal topic has one copy.
-default.replication.factor=1
-min.insync.replicas=1
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-share.coordinator.state.topic.num.partitions=4
-# Tests do not wait for members that may yet come.
-group.initial.rebalance.delay.ms=0
-# A killed broker may come back only when its old session has run out: by default after 9 s.
-broker.session.timeout.ms=3000
-broker.heartbeat.interval.ms=500
-# Small: one topic costs little memory and disk.
-log.index.size.max.bytes=2097152
-log.cleaner.dedupe.buffer.size=8388608
-num.network.threads=2
-num.io.threads=4
-background.threads=2
-num.recovery.threads.per.data.dir=1
-"""
-
-_LOGGING = """\
-status = error
-appender.console.type = Console
-appender.console.name = console
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d{{ISO8601}} %-5p %c{{1}} %m%n
-appender.console.target = {target}
-rootLogger.level = {level}
-rootLogger.appenderRef.console.ref = console
-"""
 
 # Only the quick compiler: the broker starts in half the time, and a test run is short.
 _JVM_FLAGS = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
@@ -75,15 +29,16 @@ class KafkaServer(Server):
     """One Kafka node."""
 
     name = "kafka"
-    port_names = ("main", "proxy", "behind", "controller")
+    port_names = ("main", "proxy", "behind", "controller", "tls", "sasl", "sasl_tls")
     upstream_port = "behind"
     start_limit_s = 120.0
     stop_grace_s = 30.0
 
     def is_installed(self) -> bool:
-        return find_java() is not None and jars(self.settings) is not None
+        return has_openssl() and find_java() is not None and jars(self.settings) is not None
 
     def install(self) -> None:
+        ensure_openssl()
         ensure_java()
         if jars(self.settings) is None:
             download(self.settings)
@@ -93,11 +48,12 @@ class KafkaServer(Server):
 
     def prepare(self, ports: Mapping[str, int]) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
-        text = _CONFIGURATION.format(**ports, data=self.data)
+        self.certificates.make()
+        text = properties(ports, data=self.data, certificates=self.certificates)
         (self.home / "server.properties").write_text(text, encoding="utf-8")
         server, tools = self._logging("server"), self._logging("tools")
-        server.write_text(_LOGGING.format(level="info", target="SYSTEM_OUT"), encoding="utf-8")
-        tools.write_text(_LOGGING.format(level="warn", target="SYSTEM_ERR"), encoding="utf-8")
+        server.write_text(logging(level="info", target="SYSTEM_OUT"), encoding="utf-8")
+        tools.write_text(logging(level="warn", target="SYSTEM_ERR"), encoding="utf-8")
         if not self.data.exists():
             self._format()
 
@@ -115,6 +71,21 @@ class KafkaServer(Server):
 
     def is_healthy(self, ports: Mapping[str, int]) -> bool:
         return probe.kafka(ports["main"])
+
+    def revoke(self, ports: Mapping[str, int]) -> None:
+        delete_user(ports["main"], USER)  # who is in is thrown out when its login runs out
+
+    def grant(self, ports: Mapping[str, int]) -> None:
+        set_password(ports["main"], USER, PASSWORD)
+
+    def extra_environ(self, ports: Mapping[str, int]) -> dict[str, str]:
+        login = f"{USER}:{PASSWORD}@127.0.0.1"
+        return {
+            "ANYMQ_TEST_KAFKA_TLS_URL": f"kafkas://127.0.0.1:{ports['tls']}",
+            **self.certificates.variables("ANYMQ_TEST_KAFKA_TLS"),
+            "ANYMQ_TEST_KAFKA_AUTH_URL": f"kafka://{login}:{ports['sasl']}",
+            "ANYMQ_TEST_KAFKA_TLS_AUTH_URL": f"kafkas://{login}:{ports['sasl_tls']}",
+        }
 
     def _format(self) -> None:
         """Lay out the data of an empty node; done once, later from a copy (it takes seconds)."""
