@@ -279,6 +279,7 @@ def test_variables_that_are_not_settings(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in (
         "ANYMQ_PLUGINS",
         "ANYMQ_TEST_REDIS_URL",
+        "ANYMQ_SERVICES_DIR",
         "ANYMQ_SERVICE_HOST",
         "ANYMQ_REDIS_SERVICE_PORT_HTTP",
         "ANYMQ_PORT",

@@ -21,7 +21,7 @@ ROLES = ("broker", "tasks", "stream")
 _TOML, _PYPROJECT = "anymq.toml", "pyproject.toml"
 
 # Names with our prefix that configure something else: this module, the plugin registry, tests.
-_OTHERS = re.compile(r"ANYMQ_(CONFIG|PLUGINS|(TEST|BENCH)_\w+)")
+_OTHERS = re.compile(r"ANYMQ_(CONFIG|PLUGINS|(TEST|BENCH|SERVICES)_\w+)")
 # Kubernetes sets such variables for every service whose name begins with "anymq".
 _SERVICE_LINKS = re.compile(
     r"ANYMQ_([A-Z0-9]+_)*(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)"

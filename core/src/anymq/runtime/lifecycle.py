@@ -135,14 +135,18 @@ class Lifecycle:
             self._engine.force()
 
     async def health(self) -> AppHealth:
-        checks = await run_checks(self._health_checks())
+        async with asyncio.TaskGroup() as asking:  # together no longer than the slowest
+            checks = asking.create_task(run_checks(self._health_checks()))
+            backend = asking.create_task(self._backend_health())
         engine, subscribers = self._engine, dict[str, str]()
-        if engine is None or self._assembly is None:
-            backend = Health("down", f"the application is {self.state}, not connected")
-        else:
-            backend = await _backend_health(engine)
+        if engine is not None and self._assembly is not None:
             subscribers = self._assembly.subscriber_states(engine)
-        return combine(self.state, backend, subscribers, checks)
+        return combine(self.state, backend.result(), subscribers, checks.result())
+
+    async def _backend_health(self) -> Health:
+        if self._engine is None or self._assembly is None:
+            return Health("down", f"the application is {self.state}, not connected")
+        return await _backend_health(self._engine)
 
     def _health_checks(self) -> dict[str, Callable[[], Any]]:
         if self._engine is None:

@@ -112,6 +112,25 @@ async def test_a_plugin_whose_health_raises_is_down(
     assert health.backend == Health("down", "health check failed: LookupError")
 
 
+async def test_the_backend_and_the_checks_are_asked_at_the_same_time(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits until the other has been asked: one after the other, both would be down."""
+    asked = asyncio.Barrier(2)
+
+    async def both(_self: MemoryBroker | None = None) -> Health:
+        await asked.wait()
+        return UP
+
+    monkeypatch.setattr(MemoryBroker, "health", both)
+    monkeypatch.setattr(checks_module, "LIMIT_S", 0.5)
+    app.health_check("other", both)
+    async with app:
+        health = await app.health()
+
+    assert (health.status, health.checks) == ("up", {"other": "up"})
+
+
 async def test_the_backends_events_are_told(app: App, events: list[AppEvent]) -> None:
     """From its opening on."""
     async with app:
