@@ -6,18 +6,28 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from services import probe
+from services import probe, rabbitmq_users
 from services.errors import ServiceError
 from services.install import install_packages
-from services.server import Command, Server
+from services.server import PASSWORD, USER, Command, Server
+from services.tls import ensure_openssl, has_openssl
 
 __all__ = ["RabbitServer"]
 
 # Debian's wrappers in /usr/sbin switch to a user that may not see our folder: not those.
 _SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 
+_VIRTUAL_HOST = "private"
+"""The one that the user who can be revoked may enter, and guest may not."""
+
 _CONFIGURATION = """\
 listeners.tcp.1 = 127.0.0.1:{main}
+listeners.ssl.1 = 127.0.0.1:{tls}
+ssl_options.cacertfile = {certificates.authority}
+ssl_options.certfile = {certificates.server}
+ssl_options.keyfile = {certificates.server_key}
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = false
 management.tcp.ip = 127.0.0.1
 management.tcp.port = {management}
 disk_free_limit.absolute = 50MB
@@ -39,14 +49,15 @@ class RabbitServer(Server):
     """One RabbitMQ node with the management plugin, and the port mapper it needs."""
 
     name = "rabbitmq"
-    port_names = ("main", "proxy", "management", "distribution", "epmd")
+    port_names = ("main", "proxy", "management", "distribution", "epmd", "tls")
     start_limit_s = 120.0
     stop_grace_s = 30.0
 
     def is_installed(self) -> bool:
-        return (_SCRIPTS / "rabbitmq-server").exists()
+        return has_openssl() and (_SCRIPTS / "rabbitmq-server").exists()
 
     def install(self) -> None:
+        ensure_openssl()
         install_packages(["rabbitmq-server"])
 
     def version(self) -> str:
@@ -55,8 +66,9 @@ class RabbitServer(Server):
 
     def prepare(self, ports: Mapping[str, int]) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
+        self.certificates.make()
         files = {
-            "rabbitmq.conf": _CONFIGURATION.format(**ports),
+            "rabbitmq.conf": _CONFIGURATION.format(**ports, certificates=self.certificates),
             "advanced.config": "[].\n",
             "enabled_plugins": "[rabbitmq_management].\n",
             "rabbitmq-env.conf": "",
@@ -112,6 +124,19 @@ class RabbitServer(Server):
     def is_healthy(self, ports: Mapping[str, int]) -> bool:
         return probe.amqp(ports["main"]) and probe.management(ports["management"])
 
+    def revoke(self, ports: Mapping[str, int]) -> None:
+        rabbitmq_users.revoke(ports["management"], USER)
+
+    def grant(self, ports: Mapping[str, int]) -> None:
+        rabbitmq_users.grant(ports["management"], USER, password=PASSWORD, host=_VIRTUAL_HOST)
+
     def extra_environ(self, ports: Mapping[str, int]) -> dict[str, str]:
-        url = f"http://guest:guest@127.0.0.1:{ports['management']}"
-        return {"ANYMQ_TEST_RABBITMQ_MANAGEMENT_URL": url}
+        login = f"{USER}:{PASSWORD}@127.0.0.1"
+        management = f"http://guest:guest@127.0.0.1:{ports['management']}"
+        return {
+            "ANYMQ_TEST_RABBITMQ_MANAGEMENT_URL": management,
+            "ANYMQ_TEST_RABBITMQ_TLS_URL": f"amqps://guest:guest@127.0.0.1:{ports['tls']}/",
+            **self.certificates.variables("ANYMQ_TEST_RABBITMQ_TLS"),
+            "ANYMQ_TEST_RABBITMQ_AUTH_URL": f"amqp://{login}:{ports['main']}/{_VIRTUAL_HOST}",
+            "ANYMQ_TEST_RABBITMQ_TLS_AUTH_URL": f"amqps://{login}:{ports['tls']}/{_VIRTUAL_HOST}",
+        }
