@@ -8,7 +8,7 @@ import socket
 import struct
 from urllib.parse import SplitResult, urlsplit
 
-__all__ = ["amqp", "answers", "kafka", "management", "postgres", "redis"]
+__all__ = ["amqp", "answers", "kafka", "management", "postgres", "redis", "redis_reply"]
 
 _LIMIT_S = 2.0
 """For each network step: a healthy server on loopback answers within milliseconds."""
@@ -29,6 +29,17 @@ def redis(port: int, *, host: str = "127.0.0.1") -> bool:
     """Send PING; a server that still loads its data is not ready, one that wants a login is."""
     reply = _ask(host, port, b"PING\r\n", 5)
     return reply in {b"+PONG", b"-NOAU"}
+
+
+def redis_reply(port: int, command: str) -> str:
+    """Return the first line that the server answers to a command; empty without an answer."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=_LIMIT_S) as connection:
+            connection.sendall(command.encode() + b"\r\n")
+            with connection.makefile("rb") as replies:
+                return replies.readline().decode(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def amqp(port: int, *, host: str = "127.0.0.1") -> bool:

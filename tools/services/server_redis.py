@@ -7,8 +7,10 @@ import shutil
 from collections.abc import Mapping
 
 from services import probe
+from services.errors import ServiceError
 from services.install import install_packages, run_quietly
-from services.server import Command, Server
+from services.server import PASSWORD, USER, Command, Server
+from services.tls import ensure_openssl, has_openssl
 
 __all__ = ["RedisServer"]
 
@@ -24,6 +26,12 @@ appendfsync everysec
 maxmemory-policy noeviction
 # Tests stall the server with DEBUG SLEEP.
 enable-debug-command local
+tls-port {tls}
+tls-cert-file "{certificates.server}"
+tls-key-file "{certificates.server_key}"
+tls-ca-cert-file "{certificates.authority}"
+tls-auth-clients optional
+user {user} on >{password} ~* &* +@all
 """
 
 
@@ -31,12 +39,14 @@ class RedisServer(Server):
     """One Redis, its data in an append-only file."""
 
     name = "redis"
+    port_names = ("main", "proxy", "tls")
     start_limit_s = 20.0
 
     def is_installed(self) -> bool:
-        return shutil.which("redis-server") is not None
+        return has_openssl() and shutil.which("redis-server") is not None
 
     def install(self) -> None:
+        ensure_openssl()
         install_packages(["redis-server"])
 
     def version(self) -> str:
@@ -45,7 +55,15 @@ class RedisServer(Server):
 
     def prepare(self, ports: Mapping[str, int]) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
-        text = _CONFIGURATION.format(port=ports["main"], data=f'"{self.data}"')
+        self.certificates.make()
+        text = _CONFIGURATION.format(
+            port=ports["main"],
+            tls=ports["tls"],
+            data=f'"{self.data}"',
+            certificates=self.certificates,
+            user=USER,
+            password=PASSWORD,
+        )
         (self.home / "redis.conf").write_text(text, encoding="utf-8")
 
     def command(self, ports: Mapping[str, int]) -> Command:
@@ -56,3 +74,24 @@ class RedisServer(Server):
 
     def is_healthy(self, ports: Mapping[str, int]) -> bool:
         return probe.redis(ports["main"])
+
+    def revoke(self, ports: Mapping[str, int]) -> None:
+        self._order(ports, f"ACL SETUSER {USER} off")
+        self._order(ports, f"CLIENT KILL USER {USER}")
+
+    def grant(self, ports: Mapping[str, int]) -> None:
+        self._order(ports, f"ACL SETUSER {USER} on")
+
+    def extra_environ(self, ports: Mapping[str, int]) -> dict[str, str]:
+        login = f"{USER}:{PASSWORD}@127.0.0.1"
+        return {
+            "ANYMQ_TEST_REDIS_TLS_URL": f"rediss://127.0.0.1:{ports['tls']}/0",
+            **self.certificates.variables("ANYMQ_TEST_REDIS_TLS"),
+            "ANYMQ_TEST_REDIS_AUTH_URL": f"redis://{login}:{ports['main']}/0",
+            "ANYMQ_TEST_REDIS_TLS_AUTH_URL": f"rediss://{login}:{ports['tls']}/0",
+        }
+
+    def _order(self, ports: Mapping[str, int], command: str) -> None:
+        reply = probe.redis_reply(ports["main"], command)
+        if not reply.startswith(("+", ":")):
+            raise ServiceError(f"{self.name} refuses {command}: {reply or 'no answer'}")

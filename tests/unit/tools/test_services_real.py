@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -124,6 +125,36 @@ def test_wiped_server_is_up_and_empty(redis: Redis) -> None:
 
     assert redis.record.url == before.url
     assert redis.ask("DBSIZE") == ":0"
+
+
+def test_revoked_user_is_out_until_granted(redis: Redis) -> None:
+    """What he has open ends, and he cannot come in again."""
+    hello = "AUTH app app-secret"
+    address = ("127.0.0.1", redis.record.ports["main"])
+    with socket.create_connection(address, timeout=5) as open_:
+        open_.sendall(hello.encode() + b"\r\n")
+        assert open_.recv(5) == b"+OK\r\n"
+
+        redis.run("control", "redis", "revoke")
+        assert open_.recv(1) == b""
+        assert redis.ask(hello).startswith("-WRONGPASS")
+
+    redis.run("control", "redis", "grant")
+    assert redis.ask(hello) == "+OK"
+
+
+def test_tls_port_shows_a_certificate_of_our_authority(redis: Redis) -> None:
+    """Even where the folder's name has a space."""
+    folder = redis.root / "redis" / "tls"
+    trusting = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    address = ("127.0.0.1", redis.record.ports["tls"])
+
+    with (
+        socket.create_connection(address, timeout=5) as plain,
+        trusting.wrap_socket(plain, server_hostname="localhost") as secured,
+    ):
+        secured.sendall(b"PING\r\n")
+        assert secured.recv(7) == b"+PONG\r\n"
 
 
 def test_proxy_outlives_the_server(redis: Redis) -> None:
