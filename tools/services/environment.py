@@ -19,8 +19,9 @@ def environment(server: Server, record: Record) -> dict[str, str]:
     variables = {
         f"{prefix}_URL": record.url,
         f"{prefix}_CONTROL": control_command(server.name),
-        **server.extra_environ(record.ports),
     }
+    if record.ports.keys() >= set(server.port_names):  # else an older version started it
+        variables |= server.extra_environ(record.ports)
     if (proxied := proxy_url(server, record)) is not None:
         variables[f"{prefix}_PROXY_URL"] = proxied
     return variables

@@ -41,7 +41,7 @@ def bring_up(server: Server, *, tell: Callable[[str], None]) -> Record:
         ServiceError: it cannot be installed or does not get healthy in time.
     """
     known = state.load(server.home)
-    if known is not None and is_running(known) and server.is_healthy(known.ports):
+    if known is not None and _is_whole(server, known) and server.is_healthy(known.ports):
         return known
     if not server.is_installed():
         tell("installing")
@@ -94,6 +94,11 @@ def take_down(server: Server, *, forget: bool = False) -> bool:
 def is_running(record: Record) -> bool:
     """Tell whether the server and all that it needs beside it are alive."""
     return "server" in record.processes and all(map(is_alive, record.processes.values()))
+
+
+def _is_whole(server: Server, record: Record) -> bool:
+    """Tell whether it runs, with every port: an older version of this program knew fewer."""
+    return is_running(record) and record.ports.keys() >= set(server.port_names)
 
 
 def _known(server: Server) -> Record:

@@ -89,3 +89,29 @@ def test_stopped_server_has_no_lines(
     commands.env([server])
 
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["redis", "rabbitmq", "kafka"])
+def test_secured_ways_in_are_given(settings: Settings, name: str) -> None:
+    """Over TLS, with a login, and both; and which files a client needs."""
+    (server,) = build([name], settings)
+    ports = {role: 20000 + n for n, role in enumerate(server.port_names)}
+
+    variables = environment(server, Record(name, "1", server.url(ports["main"]), ports))
+
+    prefix = f"ANYMQ_TEST_{name.upper()}"
+    assert f":{ports['tls']}" in variables[f"{prefix}_TLS_URL"]
+    assert "s://app:app-secret@" in variables[f"{prefix}_TLS_AUTH_URL"]
+    assert "://app:app-secret@" in variables[f"{prefix}_AUTH_URL"]
+    assert variables[f"{prefix}_TLS_CA_FILE"] == str(server.home / "tls" / "ca.pem")
+
+
+def test_server_that_an_older_version_started_has_plain_ways_in(settings: Settings) -> None:
+    """What it lacks is not named; the next `up` starts it anew."""
+    (server,) = build(["redis"], settings)
+    record = Record("redis", "1", server.url(20000), {"main": 20000, "proxy": 20001})
+
+    variables = environment(server, record)
+
+    assert variables["ANYMQ_TEST_REDIS_URL"] == "redis://127.0.0.1:20000/0"
+    assert not [name for name in variables if "TLS" in name]
