@@ -12,7 +12,8 @@ from pathlib import Path
 from services import probe
 from services.errors import ServiceError
 from services.install import install_packages, run_quietly, tail
-from services.server import Command, Server
+from services.server import PASSWORD, USER, Command, Server
+from services.tls import ensure_openssl, has_openssl
 
 __all__ = ["PostgresServer"]
 
@@ -25,6 +26,22 @@ port = {port}
 unix_socket_directories = ''
 max_connections = 100
 shared_buffers = 32MB
+ssl = on
+ssl_cert_file = 'server.pem'
+ssl_key_file = 'server.key'
+ssl_ca_file = 'ca.pem'
+"""
+
+_GRANT = f"""\
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{USER}') THEN CREATE ROLE {USER}; END IF;
+END $$;
+ALTER ROLE {USER} LOGIN PASSWORD '{PASSWORD}';
+GRANT ALL ON SCHEMA public TO {USER};
+"""
+_REVOKE = f"""\
+ALTER ROLE {USER} NOLOGIN;
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{USER}';
 """
 
 _INITDB = (
@@ -52,9 +69,10 @@ class PostgresServer(Server):
         return Path("/var/lib/postgresql") / f"anymq-{str(self.home).strip('/').replace('/', '-')}"
 
     def is_installed(self) -> bool:
-        return self._programs() is not None
+        return has_openssl() and self._programs() is not None
 
     def install(self) -> None:
+        ensure_openssl()
         install_packages(["postgresql"])
 
     def version(self) -> str:
@@ -65,6 +83,7 @@ class PostgresServer(Server):
         self.home.mkdir(parents=True, exist_ok=True)
         if not (self.data / "PG_VERSION").exists():
             self._create()
+        self._place_certificates()
         # Left by a kill. It blocks the start while the dead server waits for its parent to notice.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         override = self.data / "postgresql.auto.conf"
@@ -78,6 +97,41 @@ class PostgresServer(Server):
 
     def is_healthy(self, ports: Mapping[str, int]) -> bool:
         return probe.postgres(ports["main"])
+
+    def revoke(self, ports: Mapping[str, int]) -> None:
+        self._order(ports, _REVOKE)
+
+    def grant(self, ports: Mapping[str, int]) -> None:
+        self._order(ports, _GRANT)
+
+    def extra_environ(self, ports: Mapping[str, int]) -> dict[str, str]:
+        port, secured = (
+            ports["main"],
+            f"sslmode=verify-full&sslrootcert={self.certificates.authority}",
+        )
+        mine = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/anymq"
+        return {
+            "ANYMQ_TEST_POSTGRES_TLS_URL": f"{self.url(port)}?{secured}",
+            **self.certificates.variables("ANYMQ_TEST_POSTGRES_TLS"),
+            "ANYMQ_TEST_POSTGRES_AUTH_URL": mine,
+            "ANYMQ_TEST_POSTGRES_TLS_AUTH_URL": f"{mine}?{secured}",
+        }
+
+    def _order(self, ports: Mapping[str, int], sql: str) -> None:
+        argv = [self._program("psql"), self.url(ports["main"]), "--no-psqlrc", "--quiet"]
+        done = run_quietly([*argv, "--set=ON_ERROR_STOP=1", f"--command={sql}"], limit_s=30)
+        if done.returncode != 0:
+            raise ServiceError("PostgreSQL refuses to change its users", details=tail(done.stdout))
+
+    def _place_certificates(self) -> None:
+        """Copy them to where the server's own user can read them, and nobody else."""
+        self.certificates.make()
+        names = self.certificates
+        for source in (names.server, names.server_key, names.authority):
+            target = self.data / source.name
+            shutil.copy(source, target)
+            if os.geteuid() == 0:
+                shutil.chown(target, _USER, _USER)
 
     def _create(self) -> None:
         """Lay out an empty cluster; a folder that was left half done is thrown away."""
