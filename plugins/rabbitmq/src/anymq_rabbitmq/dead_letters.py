@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from pamqp.commands import Basic
-from pamqp.common import FieldTable
 
 from anymq.abc import BackendContext, DeadLetterEntry
 from anymq.errors import Busy
-from anymq.support.backoff import Backoff
 from anymq_rabbitmq.directory import Directory
 from anymq_rabbitmq.frames import write_frames
 from anymq_rabbitmq.link import Link
+from anymq_rabbitmq.locks import locked, locked_patiently
 from anymq_rabbitmq.names import dead_queue
 from anymq_rabbitmq.scratch import scratch_channel
 from anymq_rabbitmq.wire import decode
@@ -82,7 +81,7 @@ class DeadLetterDesk:
         queue = self._queue(topic, group)
         if self._held.get(queue, 0.0) > self._context.clock.monotonic():
             raise Busy(f"another operator works on {queue!r}")
-        async with self._locked(f"anymq.operator.{queue}", lease_s):
+        async with self._operating(queue, lease_s):
             self._held[queue] = self._context.clock.monotonic() + lease_s
             try:
                 yield
@@ -94,12 +93,15 @@ class DeadLetterDesk:
         if self._held.get(queue, 0.0) > self._context.clock.monotonic():
             yield
             return
-        async with self._locked(f"anymq.operator.{queue}", _LOOK_S):
+        async with self._operating(queue, _LOOK_S):
             yield
 
     @asynccontextmanager
     async def _look(self, queue: str) -> AsyncIterator[tuple[Channel, list[DeliveredMessage]]]:
-        async with self._looking, self._look_lock(queue):
+        lock = locked_patiently(
+            self._link, f"anymq.look.{queue}", lease_s=_LOOK_S, timeout_s=self._timeout_s
+        )
+        async with self._looking, lock:
             doing = "looking through dead letters"
             async with scratch_channel(self._link, doing, self._timeout_s) as channel:
                 yield channel, await self._take_all(channel, queue)
@@ -123,32 +125,9 @@ class DeadLetterDesk:
         await complete.wait()
         return found[:expected]
 
-    @asynccontextmanager
-    async def _look_lock(self, queue: str) -> AsyncIterator[None]:
-        backoff = Backoff(first_s=0.01, max_s=0.2)
-        deadline = asyncio.get_running_loop().time() + self._timeout_s
-        async with AsyncExitStack() as stack:
-            while True:
-                try:
-                    await stack.enter_async_context(self._locked(f"anymq.look.{queue}", _LOOK_S))
-                    break
-                except Busy:
-                    if asyncio.get_running_loop().time() > deadline:
-                        raise
-                await asyncio.sleep(backoff.next_s())
-            yield
-
-    @asynccontextmanager
-    async def _locked(self, name: str, lease_s: float) -> AsyncIterator[None]:
-        expiry: FieldTable = {"x-expires": max(1, int(lease_s * 1000))}
-        async with scratch_channel(self._link, f"locking {name!r}", self._timeout_s) as channel:
-            await channel.queue_declare(name, exclusive=True, arguments=expiry)
-        try:
-            yield
-        finally:
-            doing = f"unlocking {name!r}"
-            async with scratch_channel(self._link, doing, self._timeout_s) as channel:
-                await channel.queue_delete(name)
+    def _operating(self, queue: str, lease_s: float) -> AbstractAsyncContextManager[None]:
+        name = f"anymq.operator.{queue}"
+        return locked(self._link, name, lease_s=lease_s, timeout_s=self._timeout_s)
 
     def _queue(self, topic: str, group: str) -> str:
         return dead_queue(self._context.physical(topic), group)

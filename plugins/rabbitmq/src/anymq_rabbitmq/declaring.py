@@ -7,7 +7,6 @@ from functools import partial
 
 from aiormq.channel import Channel
 from aiormq.exceptions import ChannelPreconditionFailed
-from pamqp.common import FieldTable
 
 from anymq.errors import TopologyError
 from anymq.topology import GroupSpec, TopicSpec, Topology
@@ -24,13 +23,10 @@ from anymq_rabbitmq.ladder import (
 from anymq_rabbitmq.link import Link
 from anymq_rabbitmq.names import check_length, dead_queue, group_queue
 from anymq_rabbitmq.on_disk import until_on_disk
+from anymq_rabbitmq.quorum import quorum_arguments
 from anymq_rabbitmq.scratch import scratch_channel
 
 __all__ = ["Declarer"]
-
-_LIMITED_SINCE = (4, 0)
-"""From this version on quorum queues drop a message after 20 returns, unless told otherwise. Older
-ones take the number that tells them for a limit of zero."""
 
 
 class Declarer:
@@ -115,9 +111,7 @@ class Declarer:
         await self._on_channel(bind)
 
     async def _make_queue(self, name: str) -> None:
-        arguments: FieldTable = {"x-queue-type": "quorum"}
-        if _version(self._link.server_version) >= _LIMITED_SINCE:
-            arguments["x-delivery-limit"] = -1
+        arguments = quorum_arguments(self._link.server_version)
         try:
             await self._on_channel(
                 lambda channel: channel.queue_declare(name, durable=True, arguments=arguments)
@@ -133,7 +127,3 @@ class Declarer:
     async def _on_channel(self, work: Callable[[Channel], Awaitable[object]]) -> None:
         async with scratch_channel(self._link, "declaring", self._timeout_s) as channel:
             await work(channel)
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
