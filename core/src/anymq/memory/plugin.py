@@ -15,6 +15,7 @@ __all__ = ["anymq_backends"]
 def anymq_backends() -> Iterable[BackendDescriptor]:
     """The in-process reference backend."""
     from anymq.memory.broker import MemoryBroker
+    from anymq.memory.job_store import MemoryJobStore
     from anymq.memory.stream import MemoryStream
 
     return [
@@ -25,6 +26,7 @@ def anymq_backends() -> Iterable[BackendDescriptor]:
             capabilities=capabilities_of(MemoryOptions()),
             broker=MemoryBroker,
             stream=MemoryStream,
+            job_store=MemoryJobStore,
             harness="anymq.testing.harnesses.memory:MemoryHarness",
             package="anymq",
         )

@@ -11,6 +11,7 @@ from itertools import count
 from anymq.capabilities import Durability
 from anymq.errors import BackendUnavailable, TopologyError, UnsupportedError
 from anymq.memory.group import Group
+from anymq.memory.jobs import JobTable
 from anymq.memory.log import Log
 from anymq.message import Message
 from anymq.outcome import CONFIRMED, Rejected, SendResult
@@ -95,6 +96,7 @@ class Space:
         self.streams: dict[str, Log] = {}
         self.stream_waiters: list[Waiter] = []
         self.committed: dict[tuple[str, str], str] = {}
+        self.jobs = JobTable()
         self.tokens = count(1)
         """Unique in the space, so that a stale token never fits a later delivery."""
         self.outage: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from anymq.abc import BackendContext, Broker, Stream
+from anymq.abc import BackendContext, Broker, JobStore, Stream
 from anymq.plugins import BackendDescriptor, hookimpl
 from anymq_sqlite.capabilities import capabilities_of
 from anymq_sqlite.options import SqliteOptions
@@ -22,6 +22,7 @@ def anymq_backends() -> Iterable[BackendDescriptor]:
         capabilities=capabilities_of(SqliteOptions()),
         broker=_broker,
         stream=_stream,
+        job_store=_job_store,
         harness="anymq_sqlite.harness:SqliteHarness",
         package="anymq-sqlite",
     )
@@ -37,3 +38,9 @@ def _stream(options: SqliteOptions, context: BackendContext) -> Stream:
     from anymq_sqlite.stream import SqliteStream
 
     return SqliteStream(options, context)
+
+
+def _job_store(options: SqliteOptions, context: BackendContext) -> JobStore:
+    from anymq_sqlite.job_store import SqliteJobStore
+
+    return SqliteJobStore(options, context)
