@@ -103,6 +103,9 @@ class ClientConfig:
             "socket.nagle.disable": True,
             "reconnect.backoff.ms": 100,
             "reconnect.backoff.max.ms": 1000,
+            # With the default, every lost connection to the last broker drops that broker, and the
+            # library goes on to ask the dropped one for groups (librdkafka #5511): for ever.
+            "metadata.recovery.strategy": "none",
             "security.protocol": self._security(),
             # By when partitions that were added are used.
             "topic.metadata.refresh.interval.ms": 30_000,
