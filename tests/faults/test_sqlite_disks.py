@@ -43,20 +43,26 @@ async def test_a_full_disk_rejects_and_keeps(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 async def test_a_disk_that_cannot_sync_ends_writing(tmp_path: Path) -> None:
-    """F44: unknown from then on, also where later syncs would work; health is down."""
+    """F44: what was not synced is unknown, and all after it rejected, though later syncs would
+    work: the file is only read until a restart, and health is down. Then it is written again."""
     strace = ("strace", "-f", "-o", "/dev/null", "-e", "trace=fdatasync")
     inject = ("-e", "inject=fdatasync:error=EIO:when=20")
     async with _publisher(tmp_path / "x.db", 40, 100, before=(*strace, *inject)) as process:
         said = await _until(process, "health")
     confirmed = _those(said, "confirmed")
-    integrity, stored = _look(tmp_path / "x.db")
+    _, stored = _look(tmp_path / "x.db")
+    async with _publisher(tmp_path / "x.db", 1, 100) as process:
+        after = await _until(process, "health")
+    integrity, _ = _look(tmp_path / "x.db")
 
     outcomes = [line.split()[1] for line in said if line[0].isdigit()]
     first = outcomes.index("unknown")
     assert first > 0
-    assert set(outcomes[first:]) == {"unknown"}
+    assert set(outcomes[first + 1 :]) == {"rejected:denied"}
     assert said[-1] == "health down"
     assert confirmed <= stored
+    assert not _those(said, "rejected:denied") & stored
+    assert after == ["0 confirmed", "health up"]
     assert integrity == "ok"
 
 

@@ -63,7 +63,8 @@ async def test_a_cancelled_receive_takes_nothing_along(bench: Bench) -> None:
 
 
 async def test_what_always_fails_ends_among_the_dead(file: Path) -> None:
-    """F11: handled ``max_attempts`` times, then a dead letter; all others are handled once."""
+    """F11: handled ``max_attempts`` times, then a dead letter with its reason and its bytes; all
+    others are handled once, and meanwhile."""
     app = App(f"sqlite:///{file}")
     app.topic("jobs")
     handled: Counter[int] = Counter()
@@ -82,5 +83,8 @@ async def test_what_always_fails_ends_among_the_dead(file: Path) -> None:
             await asyncio.sleep(0.01)
         while bench.query("SELECT count(*) FROM queue") != [(0,)]:  # noqa: ASYNC110 - elsewhere
             await asyncio.sleep(0.01)
+        dead = await app.dead_letters.entries("jobs", "workers")
 
+    assert sorted(entry.message.body for entry in dead) == [b"57", b"7"]
+    assert {entry.message.meta["anymq-death-reason"] for entry in dead} == {"exhausted: ValueError"}
     assert handled == {number: 3 if number in (7, 57) else 1 for number in range(100)}

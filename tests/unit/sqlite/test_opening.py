@@ -50,22 +50,66 @@ async def test_what_is_no_database_is_left_as_it_is(bench: Bench) -> None:
     assert bench.file.read_bytes() == before
 
 
-@pytest.mark.parametrize("damage", ["cut", "overwritten"])
+@pytest.mark.parametrize("damage", ["cut", "cut by five bytes", "a byte", "overwritten"])
 async def test_a_damaged_file_is_refused(bench: Bench, damage: str) -> None:
-    """F47: bytes cut off or overwritten."""
+    """F47: refused by name, with a copy kept aside as it was found; made anew is nothing."""
     broker = await bench.ready()
     await bench.send(broker, *[bench.message(b"x" * 500) for _ in range(200)])
     await broker.aclose(timeout_s=5)
     whole = bench.file.read_bytes()
+    found = _damaged(whole, damage)
+    bench.file.write_bytes(found)
+
+    said = await _refused(bench, ConfigError, "damaged", "a copy", ".recover")
+    again = await _refused(bench, ConfigError, "damaged")
+
+    (copy,) = [path for path in bench.file.parent.iterdir() if ".damaged-" in path.name]
+    assert again == said
+    assert str(copy) in said
+    assert copy.read_bytes() == found
+    assert bench.file.read_bytes() == found
+
+
+async def test_a_damaged_file_is_copied_with_its_log(bench: Bench, tmp_path: Path) -> None:
+    """F47: what a killed process left in the log is in the copy, though closing folds it in."""
+    first = await bench.ready()
+    await bench.send(first, *[bench.message(b"x" * 3000) for _ in range(20)])
+    await first.aclose(timeout_s=5)
+    await bench.send(await bench.broker(), bench.message(b"y"))
+    log = _bytes(bench.file, "-wal")
+    damaged = _damaged(bench.file.read_bytes(), "overwritten")
+    crashed = Bench(tmp_path / "crashed.db")
+    crashed.file.write_bytes(damaged)
+    crashed.file.with_name("crashed.db-wal").write_bytes(log)
+
+    said = await _refused(crashed, ConfigError, "damaged", "a copy")
+
+    copy = Path(said.partition("found is ")[2].partition(";")[0])
+    assert (_bytes(copy, ""), _bytes(copy, "-wal")) == (damaged, log)
+
+
+async def test_a_damaged_file_that_cannot_be_copied(tmp_path: Path) -> None:
+    """F47: the error tells to copy it by hand; here, because the copy's name is too long."""
+    bench = Bench(tmp_path / ("x" * 240))
+    broker = await bench.ready()
+    await broker.aclose(timeout_s=5)
+    bench.file.write_bytes(_damaged(bench.file.read_bytes(), "overwritten"))
+
+    await _refused(bench, ConfigError, "damaged", "copy it aside")
+
+
+def _damaged(whole: bytes, how: str) -> bytes:
     page = 4096
-    cut = whole[: len(whole) // 2 + 5]
-    rubbish = whole[: 2 * page] + b"\xff" * (len(whole) - 2 * page)
-    bench.file.write_bytes(cut if damage == "cut" else rubbish)
-    before = bench.file.read_bytes()
+    return {
+        "cut": whole[: len(whole) // 2 + 5],
+        "cut by five bytes": whole[:-5],
+        "a byte": whole[: 2 * page] + bytes([whole[2 * page] ^ 0xFF]) + whole[2 * page + 1 :],
+        "overwritten": whole[: 2 * page] + b"\xff" * (len(whole) - 2 * page),
+    }[how]
 
-    await _refused(bench, ConfigError, "damaged")
 
-    assert bench.file.read_bytes() == before
+def _bytes(file: Path, suffix: str) -> bytes:
+    return file.with_name(file.name + suffix).read_bytes()
 
 
 async def test_a_newer_schema_is_refused(bench: Bench) -> None:

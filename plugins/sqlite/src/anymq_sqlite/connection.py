@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from anymq.errors import AccessDenied
-from anymq_sqlite.errors import corrupt, is_busy
+from anymq_sqlite.aside import keep_copy
+from anymq_sqlite.errors import corrupt, is_busy, is_damage
 from anymq_sqlite.location import check_location
 from anymq_sqlite.schema import VERSION, upgrade, version_of
 
@@ -34,6 +35,7 @@ def connect(file: str, *, limit_s: float) -> sqlite3.Connection:
     """
     check_location(file)
     is_new = not os.path.exists(file) or os.path.getsize(file) == 0
+    size = _size_at_rest(file)
     connection = sqlite3.connect(
         f"file:{_quoted(file)}?mode=rwc",
         uri=True,
@@ -43,8 +45,12 @@ def connect(file: str, *, limit_s: float) -> sqlite3.Connection:
     )
     is_done = False
     try:
-        patiently(lambda: _prepare(connection, file, is_new=is_new), limit_s=limit_s)
+        patiently(lambda: _prepare(connection, file, size, is_new=is_new), limit_s=limit_s)
         is_done = True
+    except sqlite3.DatabaseError as error:
+        if is_damage(error):
+            raise corrupt(file, str(error), keep_copy(file)) from error
+        raise
     finally:
         if not is_done:
             connection.close()
@@ -71,7 +77,15 @@ def patiently(work: Callable[[], T], *, limit_s: float) -> T:
         pause_s = min(pause_s * 1.3, LONGEST_PAUSE_S)
 
 
-def _prepare(connection: sqlite3.Connection, file: str, *, is_new: bool) -> None:
+def _size_at_rest(file: str) -> int | None:
+    """The file's size, if no process has it open; its last page is whole then."""
+    if os.path.exists(f"{file}-wal") or not os.path.exists(file):
+        return None
+    size = os.path.getsize(file)
+    return None if os.path.exists(f"{file}-wal") else size
+
+
+def _prepare(connection: sqlite3.Connection, file: str, size: int | None, *, is_new: bool) -> None:
     run = connection.execute
     if is_new:
         run("PRAGMA auto_vacuum = INCREMENTAL")
@@ -85,7 +99,7 @@ def _prepare(connection: sqlite3.Connection, file: str, *, is_new: bool) -> None
     run(f"PRAGMA journal_size_limit = {LOG_LIMIT_BYTES}")
     run("PRAGMA cache_size = -16000")
     if found:
-        _check(connection, file)
+        _check(connection, file, size)
     if found < VERSION:
         run("BEGIN IMMEDIATE")
         try:
@@ -96,12 +110,15 @@ def _prepare(connection: sqlite3.Connection, file: str, *, is_new: bool) -> None
                 run("ROLLBACK")
 
 
-def _check(connection: sqlite3.Connection, file: str) -> None:
+def _check(connection: sqlite3.Connection, file: str, size: int | None) -> None:
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    if size is not None and size % page_bytes:
+        raise corrupt(file, "it was cut within a page", keep_copy(file))
     if os.path.getsize(file) > CHECKED_BYTES:
         return
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
-        raise corrupt(file, found.replace("\n", " "))
+        raise corrupt(file, found.replace("\n", " "), keep_copy(file))
 
 
 def _quoted(file: str) -> str:

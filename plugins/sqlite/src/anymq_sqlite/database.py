@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from anymq.errors import AnyMQError, BackendUnavailable, TopologyError
+from anymq.errors import AccessDenied, AnyMQError, BackendUnavailable, TopologyError
 from anymq_sqlite.connection import connect, patiently
 from anymq_sqlite.errors import is_busy, is_lost_sync, translate
 from anymq_sqlite.location import identity
@@ -138,7 +138,7 @@ class Database:
 
     def _transaction(self, requests: Sequence[Request[Any]]) -> list[Outcome]:
         if self._broken is not None:
-            raise BackendUnavailable(self._broken)
+            raise AccessDenied(self._broken)  # certainly not written
         session = self.session()
         self._set_durable(session, any(request.is_durable for request in requests))
         patiently(lambda: session.execute("BEGIN IMMEDIATE"), limit_s=self._busy_limit_s)
@@ -172,8 +172,8 @@ class Database:
             # After a failed sync the system may take what it could not write for written, so no
             # later sync proves anything of this log.
             self._broken = (
-                f"{self.file}: the disk failed to confirm what was written ({error}): check it,"
-                " then restart every process that has the file open"
+                f"{self.file} is only read until a restart, because the disk failed to confirm what"
+                f" was written ({error}): check it, then restart every process that has it open"
             )
             return BackendUnavailable(self._broken)
         return translate(error, self.file)

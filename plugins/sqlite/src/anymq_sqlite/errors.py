@@ -15,7 +15,8 @@ from anymq.errors import (
 )
 from anymq.outcome import Rejected, SendResult, Unknown
 
-__all__ = ["FileRefused", "corrupt", "is_busy", "is_lost_sync", "refusal", "translate"]
+__all__ = ["FileRefused", "corrupt", "is_busy", "is_damage", "is_lost_sync", "refusal"]
+__all__ += ["translate"]
 
 _PRIMARY = 0xFF
 """An extended code's lowest byte is the code that it extends."""
@@ -44,12 +45,20 @@ def translate(error: Exception, file: str) -> AnyMQError:
     return BackendUnavailable(f"{file}: {text}")
 
 
-def corrupt(file: str, found: str) -> FileRefused:
-    """What to say of a file that is damaged, or no database."""
-    return FileRefused(
-        f"{file} is damaged or no database ({found}): nothing was changed; copy it aside, then"
-        " restore it from a backup or by the sqlite3 shell's .recover, or name another file in url"
+def corrupt(file: str, found: str, copy: str | None = None) -> FileRefused:
+    """What to say of a file that is damaged, or no database; ``copy``: where one is kept."""
+    kept = (
+        f"a copy as it was found is {copy};" if copy else "nothing was changed; copy it aside, then"
     )
+    return FileRefused(
+        f"{file} is damaged or no database ({found}): {kept} restore it from a backup or by"
+        " the sqlite3 shell's .recover, or name another file in url"
+    )
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether SQLite found its own file damaged (not: no database at all)."""
+    return _code(error) == sqlite3.SQLITE_CORRUPT
 
 
 def is_busy(error: Exception) -> bool:
