@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["NAMES", "Servers", "explain", "exports", "services"]
+__all__ = ["NAMES", "Servers", "explain", "exports", "services", "stand_in"]
 
 NAMES = ("redis", "rabbitmq", "kafka", "postgres")
 SERVICES = Path(__file__).resolve().parent.parent / "tools" / "services"
@@ -37,18 +37,18 @@ class Servers:
 
     def start(self, names: Iterable[str]) -> None:
         """Bring up the named servers; blocks for at most UP_S. What fails lands in `missing`."""
-        wanted = [name for name in NAMES if name in set(names)]
+        wanted = {name: stand_in(name) for name in NAMES if name in set(names)}
         if not wanted:
             return
-        idle = self._stopped(wanted)
-        said = self._up(wanted)
-        found = exports(services("env", *wanted))
+        idle = self._stopped(wanted.values())
+        said = self._up(wanted.values())
+        found = exports(services("env", *wanted.values()))
         os.environ.update(found)
-        for name in wanted:
+        for name, ours in wanted.items():
             if f"ANYMQ_TEST_{name.upper()}_URL" not in found:
-                self.missing[name] = explain(name, said)
-            elif name in idle:
-                self._started.append(name)
+                self.missing[name] = explain(ours, said)
+            elif ours in idle:
+                self._started.append(ours)
 
     def stop(self) -> None:
         """Stop the servers that `start` started; leave alone those that ran before."""
@@ -73,11 +73,11 @@ class Servers:
             self._started += [name for name in said["started"] if name not in self._started]
             self.missing |= said["missing"]
 
-    def _stopped(self, names: list[str]) -> set[str]:
+    def _stopped(self, names: Iterable[str]) -> set[str]:
         lines = json.loads(services("status", "--json", *names))
         return {line["name"] for line in lines if line["state"] == "stopped"}
 
-    def _up(self, names: list[str]) -> list[str]:
+    def _up(self, names: Iterable[str]) -> list[str]:
         said = []
         with subprocess.Popen(
             [sys.executable, SERVICES, "up", *names],
@@ -91,6 +91,14 @@ class Servers:
                 self.tell(said[-1])
             process.wait(UP_S)
         return said
+
+
+def stand_in(name: str) -> str:
+    """Return what tools/services is to start as this server, as `valkey` for `redis`.
+
+    Named by `ANYMQ_TEST_<NAME>_SERVER`, or by nobody: then it is the server itself.
+    """
+    return os.environ.get(f"ANYMQ_TEST_{name.upper()}_SERVER") or name
 
 
 def exports(text: str) -> dict[str, str]:

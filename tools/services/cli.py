@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from services import commands, proxy
-from services.catalogue import DEFAULT_NAMES, NAMES, build
+from services.catalogue import DEFAULT_NAMES, NAMES, OWN_NAMES, build, known
 from services.client_tools import KAFKA_TOOLS, kafka_tool, rabbitmq_tool
 from services.control import VERBS, control
 from services.errors import ServiceError, UsageError
@@ -58,7 +58,8 @@ def _run(arguments: argparse.Namespace, settings: Settings, console: Console) ->
 
 
 def _run_on_many(arguments: argparse.Namespace, settings: Settings, console: Console) -> bool:
-    default = DEFAULT_NAMES if arguments.command == "up" else NAMES
+    defaults = {"up": DEFAULT_NAMES, "env": OWN_NAMES}
+    default = defaults.get(arguments.command) or known(settings)
     servers = build(arguments.names or default, settings)
     match arguments.command:
         case "up":

