@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 import sqlite3
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
@@ -32,15 +32,19 @@ FOLDER = ".conform"
 AWAY = ".away"
 NOTICED_S = 0.5
 """By when whoever writes or waits has noticed that the file is gone."""
+HELD_S = 30.0
+"""For a process to start and to get the lock."""
 ANSWER_S = 5.0
 """For a writer to do what it is asked to."""
 HOLD = """
-import sqlite3, time
-connection = sqlite3.connect({file!r}, isolation_level=None, timeout=20)
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=20)
 connection.execute("BEGIN IMMEDIATE")
 print("held", flush=True)
-time.sleep(600)
+sys.stdin.read()
 """
+"""Holds the lock until its standard input is closed: by the harness, or by the end of its process,
+whichever way that ends."""
 
 
 async def _cut(file: str) -> None:
@@ -64,7 +68,8 @@ class SqliteHarness(Harness):
     that folder away, and nothing else."""
 
     backend: ClassVar[str] = "sqlite"
-    timings: ClassVar[Timings] = Timings(late_s=0.15)
+    timings: ClassVar[Timings] = Timings(late_s=0.15, detect_s=2.0)
+    """``detect_s``: after so long at most health tells that nobody can write."""
 
     def __init__(self, url: str = "", *, registry: Registry | None = None) -> None:
         parsed = parse_url(url)
@@ -127,15 +132,14 @@ class SqliteHarness(Harness):
             connection.close()
 
     async def _hold_lock(self) -> None:
-        """A process that begins to write, and is stopped in it."""
+        """A process that begins to write, and goes no further."""
         if self._holder is None:
-            code = HOLD.format(file=self.file)
             self._holder = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", code), stdout=asyncio.subprocess.PIPE
+                *(sys.executable, "-c", HOLD, self.file), stdin=PIPE, stdout=PIPE
             )
             if self._holder.stdout is not None:
-                await self._holder.stdout.readline()
-            self._holder.send_signal(signal.SIGSTOP)
+                async with asyncio.timeout(HELD_S):
+                    await self._holder.stdout.readline()
 
     async def _let_lock_go(self) -> None:
         holder, self._holder = self._holder, None
