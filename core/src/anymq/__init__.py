@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anymq.abc.stream import EARLIEST, LATEST
 from anymq.app import App
 from anymq.errors import (
     AccessDenied,
@@ -28,8 +29,11 @@ from anymq.outcome import Ack, Confirmed, DeadLetter, Outcome, Rejected, Release
 from anymq.pipeline.context import Context
 from anymq.retry import RetryPolicy
 from anymq.router import Router
+from anymq.streams.starts import after, at
 
 __all__ = [
+    "EARLIEST",
+    "LATEST",
     "AccessDenied",
     "Ack",
     "AnyMQError",
@@ -62,4 +66,6 @@ __all__ = [
     "TopologyError",
     "Unknown",
     "UnsupportedError",
+    "after",
+    "at",
 ]

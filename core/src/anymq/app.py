@@ -11,10 +11,10 @@ from anymq.events import AppEvent
 from anymq.middleware.chain import Middleware
 from anymq.outcome import SendResult
 from anymq.portable.plan import ErrorHook
-from anymq.registrar import Registrar
 from anymq.router import Router
 from anymq.runtime.lifecycle import Lifecycle
 from anymq.runtime.parts import AppParts
+from anymq.streams.registrar import StreamRegistrar
 from anymq.support.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ HookT = TypeVar("HookT", bound=Callable[..., Any])
 Lifespan = Callable[["App"], AbstractAsyncContextManager[Any]]
 
 
-class App(Registrar):
+class App(StreamRegistrar):
     """One application on the backend that its configuration names.
 
     ``App()`` reads anymq.toml and ``ANYMQ_*``; ``App("redis://localhost")`` says the backend
@@ -65,7 +65,7 @@ class App(Registrar):
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(lambda: self._lifecycle.streams, append_timeout_s=publish_timeout_s)
         self.name = name
         self.middleware.extend(middleware)
         self._parts = AppParts(

@@ -7,13 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from anymq.abc.stream import StreamSpec
 from anymq.errors import ConfigError
 from anymq.message import Delivery
 from anymq.middleware.chain import Middleware
 from anymq.pipeline.signature import HandlerSignature
 from anymq.portable.plan import AckPolicy
 from anymq.retry import RetryPolicy
-from anymq.topology import Order, TopicSpec, check_group, check_pattern, check_topic
+from anymq.topology import (
+    Order,
+    TopicSpec,
+    check_group,
+    check_pattern,
+    check_topic,
+    confusable,
+)
 
 __all__ = ["Declarations", "Filter", "SubscriberSpec", "caller_line"]
 
@@ -94,11 +102,30 @@ class SubscriberSpec:
 
 
 class Declarations:
-    """Topics and subscribers of an App or Router, in the order of their declaration."""
+    """Topics, subscribers and streams of an App or Router, in the order of their declaration."""
 
     def __init__(self) -> None:
         self.topics: dict[str, TopicSpec] = {}
         self.subscribers: list[SubscriberSpec] = []
+        self.streams: dict[str, StreamSpec] = {}
+
+    def add_stream(self, spec: StreamSpec) -> None:
+        """Declare a stream. Raises ConfigError for a bad name or another declaration of it."""
+        check_topic(spec.name)
+        if spec.partitions < 1:
+            raise ConfigError(f"stream {spec.name!r}: partitions={spec.partitions} must be >= 1")
+        found = self.streams.get(spec.name)
+        if found is not None and found != spec:
+            raise ConfigError(
+                f"stream {spec.name!r} is declared twice and differently: {found} and {spec}"
+            )
+        confused = confusable([*self.streams, spec.name])
+        if confused is not None:
+            raise ConfigError(
+                f"streams {confused[0]!r} and {confused[1]!r} differ only in '.' and '_', which"
+                " some backends cannot tell apart: rename one"
+            )
+        self.streams[spec.name] = spec
 
     def add_topic(self, spec: TopicSpec) -> None:
         """Declare a topic. Raises ConfigError for a bad name or a second, different declaration."""

@@ -14,6 +14,8 @@ __all__ = [
     "HookFailed",
     "MessageDropped",
     "OrderGivenUp",
+    "RecordsLost",
+    "ReplyDropped",
     "SettlementLost",
 ]
 
@@ -67,6 +69,27 @@ class CrashLoop:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordsLost:
+    """Retention removed records that a reader had still to read; it goes on behind them."""
+
+    stream: str
+    group: str | None
+    """The group that was to read them; None: a reader of its own."""
+    count: int
+    after: str | None
+    """The position behind which they stood; None: the reader had read nothing yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDropped:
+    """A reply came to which no request waits any more."""
+
+    message_id: str
+    causation_id: str | None
+    """The id of the request that it answers."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConsumerStopped:
     """A subscriber ended for good; health is down until the application is restarted."""
 
@@ -81,5 +104,7 @@ AppEvent = (
     | HookFailed
     | MessageDropped
     | CrashLoop
+    | RecordsLost
+    | ReplyDropped
     | ConsumerStopped
 )

@@ -15,6 +15,7 @@ from anymq.abc import (
     StreamReader,
     StreamSpec,
 )
+from anymq.abc.stream import After
 from anymq.capabilities import Capabilities
 from anymq.errors import AnyMQError, ClosedError, TopologyError
 from anymq.memory.capabilities import capabilities_of
@@ -102,6 +103,7 @@ class MemoryStream(Stream):
                 log,
                 log.offset_of(start),
                 end=None if follow else log.next_offset,
+                is_owed=isinstance(start, After),
                 clock=self._clock,
                 on_close=self._readers.remove,
             )
@@ -147,9 +149,13 @@ class MemoryReader(StreamReader):
         offset: int,
         *,
         end: int | None,
+        is_owed: bool,
         clock: Clock,
         on_close: Callable[[MemoryReader], None],
     ) -> None:
+        self.lost = 0
+        """Records that retention removed between where this reader was and where it went on."""
+        self._is_owed = is_owed
         self._space = space
         self._log = log
         self._offset = offset
@@ -186,12 +192,16 @@ class MemoryReader(StreamReader):
 
     def _take(self, max_records: int) -> Sequence[Record]:
         """The next records, and what retention removed passed over. The lock is held."""
-        self._offset = max(self._offset, self._log.first_offset)
+        passed = self._log.first_offset - self._offset
+        if passed > 0:
+            self.lost += passed if self._is_owed else 0
+            self._offset = self._log.first_offset
         limit = max_records
         if self._end is not None:
             limit = max(0, min(limit, self._end - self._offset))
         records = self._log.read(self._offset, limit)
         self._offset += len(records)
+        self._is_owed = self._is_owed or bool(records)
         return records
 
     async def _woken(self, waiter: Waiter, rest_s: float) -> None:

@@ -12,11 +12,10 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Literal
 
-from anymq.abc import Broker
 from anymq.errors import BufferFull, ClosedError, PublishRejected, PublishUnknown
 from anymq.message import Message
 from anymq.outcome import Rejected, SendResult, Unknown
-from anymq.portable.send_batch import Entry, SendBatch, repeat_until_known
+from anymq.portable.send_batch import Entry, SendBatch, Sends, repeat_until_known
 from anymq.support.clock import Clock
 
 __all__ = ["OnFull", "Publisher", "error_of"]
@@ -33,7 +32,7 @@ class Publisher:
 
     def __init__(
         self,
-        broker: Broker,
+        broker: Sends,
         *,
         spawn: Spawn,
         clock: Clock,

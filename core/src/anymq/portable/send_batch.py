@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from anymq.abc import Broker
 from anymq.errors import AnyMQError, ClosedError
 from anymq.message import Message
 from anymq.outcome import Rejected, SendResult, Unknown
 from anymq.support.backoff import Backoff
 from anymq.support.clock import Clock
 
-__all__ = ["REPEATED", "Entry", "SendBatch", "repeat_until_known", "repeated", "send_once"]
+__all__ = [
+    "REPEATED",
+    "Entry",
+    "SendBatch",
+    "Sends",
+    "repeat_until_known",
+    "repeated",
+    "send_once",
+]
 
 REPEATED = "anymq-repeated"
 
 MARGIN_S = 0.5
 """How much longer than its own limit a ``send`` may take before core gives it up."""
+
+
+class Sends(Protocol):
+    """What batches leave through: a Broker, or the appending side of a Stream."""
+
+    async def send(
+        self, messages: Sequence[Message], *, timeout_s: float, atomic: bool = False
+    ) -> Sequence[SendResult]: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -169,7 +185,7 @@ def _tell(entries: list[Entry], result: SendResult) -> None:
             entry.future.set_result(result)
 
 
-async def repeat_until_known(batch: SendBatch, broker: Broker, clock: Clock) -> None:
+async def repeat_until_known(batch: SendBatch, broker: Sends, clock: Clock) -> None:
     """Send; repeat the entries that ended unknown, same ids, until the time of each is up."""
     loop = asyncio.get_running_loop()
     results = await send_once(broker, batch.messages, batch.latest - loop.time(), batch.atomic)
@@ -195,7 +211,7 @@ def repeated(message: Message) -> Message:
 
 
 async def send_once(
-    broker: Broker, messages: list[Message], timeout_s: float, atomic: bool = False
+    broker: Sends, messages: list[Message], timeout_s: float, atomic: bool = False
 ) -> list[SendResult]:
     """One ``send`` within its time; every way it can fail becomes one result per entry."""
     count = len(messages)

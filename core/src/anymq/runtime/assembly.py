@@ -18,13 +18,14 @@ from anymq.runtime.engine import Engine, topology_of
 from anymq.runtime.parts import AppParts
 from anymq.runtime.planning import PlanParts, check_overrides, make_plan
 from anymq.runtime.requirements import check_uses, uses_of
+from anymq.runtime.stream_role import StreamRole
 from anymq.telemetry import Telemetry
 from anymq.topology import Topology
 
 if TYPE_CHECKING:
     from anymq.app import App
 
-__all__ = ["Assembly", "assemble", "make_engine", "topology_for"]
+__all__ = ["Assembly", "assemble", "make_engine", "make_streams", "topology_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,12 @@ def make_engine(app: App, parts: AppParts) -> Engine:
         window=parts.publish_window,
         on_full=parts.on_full,
     )
+
+
+def make_streams(app: App, parts: AppParts, engine: Engine) -> StreamRole:
+    """The way to streams, not yet open; what it runs ends with the engine."""
+    specs = app.declarations.streams
+    return StreamRole(app.name, parts, specs=specs, tell=engine.tell, spawn=engine.spawn)
 
 
 def topology_for(app: App, engine: Engine) -> Topology:

@@ -32,4 +32,10 @@ async def _run(check: Callable[[], Any]) -> str:
                 result = await result
     except Exception as error:  # noqa: BLE001 - health never raises
         return f"down: {type(error).__name__}"
-    return result.status if isinstance(result, Health) else "up"
+    return _told(result) if isinstance(result, Health) else "up"
+
+
+def _told(health: Health) -> str:
+    """Its status; what is down says why."""
+    is_told = health.status == "down" and health.detail
+    return f"down: {health.detail}" if is_told else health.status

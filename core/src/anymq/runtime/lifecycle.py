@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from anymq.portable.requests import Requests
     from anymq.runtime.assembly import Assembly
     from anymq.runtime.engine import Engine
+    from anymq.runtime.stream_role import StreamRole
 
 __all__ = ["Lifecycle"]
 
@@ -41,6 +42,7 @@ class Lifecycle:
         self._error_hooks = error_hooks
         self._engine: Engine | None = None
         self._assembly: Assembly | None = None
+        self._streams: StreamRole | None = None
         self._stack = AsyncExitStack()
         self._connecting = TaskHost(self._connect_failed)
         self._failed: asyncio.Future[Exception] | None = None
@@ -69,6 +71,13 @@ class Lifecycle:
         if self._assembly is None:
             raise self._not_running()
         return self._assembly.requests
+
+    @property
+    def streams(self) -> StreamRole:
+        """The connection to streams. Raises as ``outgoing``."""
+        if self._streams is None:
+            raise self._not_running()
+        return self._streams
 
     @property
     def dead_letters(self) -> DeadLetters:
@@ -151,7 +160,8 @@ class Lifecycle:
     def _health_checks(self) -> dict[str, Callable[[], Any]]:
         if self._engine is None:
             return self._parts.health_checks
-        return self._parts.all_health_checks()
+        streams = {} if self._streams is None else self._streams.health_checks()
+        return {**streams, **self._parts.all_health_checks()}
 
     async def wait_failed(self) -> Exception:
         if self._failed is None:
@@ -199,12 +209,14 @@ class Lifecycle:
 
     async def _open(self, consume: bool) -> None:
         # Imported at the first start: importing anymq stays cheap for those who only declare.
-        from anymq.runtime.assembly import assemble, make_engine
+        from anymq.runtime.assembly import assemble, make_engine, make_streams
 
         engine = make_engine(self._app, self._parts)
         await engine.open()
         self._engine = engine
         try:
+            self._streams = make_streams(self._app, self._parts, engine)
+            await self._streams.open()
             state = None
             if self._parts.lifespan is not None:
                 state = await self._stack.enter_async_context(self._parts.lifespan(self._app))
@@ -223,17 +235,19 @@ class Lifecycle:
 
     async def _close_engine(self, grace_s: float) -> None:
         """Whatever fails or is cancelled in one step, the next one is taken."""
-        engine = self._engine
-        try:
+        engine, streams = self._engine, self._streams
+        async with AsyncExitStack() as steps:  # the last one pushed is the first one taken
+            steps.push_async_callback(self._stack.aclose)
+            if engine is not None:
+                steps.push_async_callback(engine.aclose)
+            if streams is not None:
+                steps.push_async_callback(streams.aclose)
+            steps.callback(self._forget)
             if engine is not None:
                 await engine.stop_consumers(grace_s)
-        finally:
-            self._engine = self._assembly = None
-            try:
-                if engine is not None:
-                    await engine.aclose()
-            finally:
-                await self._stack.aclose()
+
+    def _forget(self) -> None:
+        self._engine = self._assembly = self._streams = None
 
     def _watch(self, event: AppEvent) -> None:
         if isinstance(event, ConsumerStopped) and self._failed and not self._failed.done():

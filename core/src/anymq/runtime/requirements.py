@@ -14,7 +14,7 @@ from anymq.topology import is_pattern
 if TYPE_CHECKING:
     from anymq.plugins.registry import Registry
 
-__all__ = ["Use", "backends_with", "check_uses", "uses_of"]
+__all__ = ["Use", "backends_with", "backends_with_streams", "check_uses", "uses_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +76,15 @@ def backends_with(capability: str, registry: Registry) -> list[str]:
         for status in registry.inspect()
         if status.descriptor is not None
         and status.descriptor.capabilities.level(capability) is not Support.UNSUPPORTED
+    }
+    return sorted(found)
+
+
+def backends_with_streams(registry: Registry) -> list[str]:
+    """Names of installed backends that have streams."""
+    found = {
+        status.descriptor.name
+        for status in registry.inspect()
+        if status.descriptor is not None and status.descriptor.stream is not None
     }
     return sorted(found)
