@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from anymq.abc.stream import EARLIEST, LATEST
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from anymq.app import App
 from anymq.errors import (
     AccessDenied,
@@ -29,7 +31,9 @@ from anymq.outcome import Ack, Confirmed, DeadLetter, Outcome, Rejected, Release
 from anymq.pipeline.context import Context
 from anymq.retry import RetryPolicy
 from anymq.router import Router
-from anymq.streams.starts import after, at
+
+if TYPE_CHECKING:
+    from anymq.streams.starts import EARLIEST, LATEST, after, at
 
 __all__ = [
     "EARLIEST",
@@ -69,3 +73,12 @@ __all__ = [
     "after",
     "at",
 ]
+
+_STARTS = frozenset({"EARLIEST", "LATEST", "after", "at"})
+
+
+def __getattr__(name: str) -> Any:
+    """Import what streams need when it is first used, for those who use none."""
+    if name in _STARTS:
+        return getattr(importlib.import_module("anymq.streams.starts"), name)
+    raise AttributeError(f"module 'anymq' has no attribute {name!r}")

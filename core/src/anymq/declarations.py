@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from anymq.abc.stream import StreamSpec
 from anymq.errors import ConfigError
 from anymq.message import Delivery
 from anymq.middleware.chain import Middleware
@@ -22,6 +21,9 @@ from anymq.topology import (
     check_topic,
     confusable,
 )
+
+if TYPE_CHECKING:
+    from anymq.abc import StreamSpec
 
 __all__ = ["Declarations", "Filter", "SubscriberSpec", "caller_line"]
 

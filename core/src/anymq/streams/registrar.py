@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from anymq.abc.stream import StreamSpec
 from anymq.registrar import Registrar
 
 if TYPE_CHECKING:
@@ -68,6 +67,7 @@ class StreamRegistrar(Registrar):
         with the start, else when it is first used. A name alone means the stream as it was
         declared. Raises ConfigError for a bad name or a second, different declaration.
         """
+        from anymq.abc import StreamSpec  # here, for those who use no stream
         from anymq.streams.handle import StreamHandle
 
         given = (partitions, max_records, max_bytes, max_age_s, options)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from anymq.abc.stream import After, At
+from anymq.abc.stream import EARLIEST, LATEST, After, At
 from anymq.errors import ConfigError
 
-__all__ = ["after", "at"]
+__all__ = ["EARLIEST", "LATEST", "after", "at"]
 
 
 def after(position: str) -> After:
