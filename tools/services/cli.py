@@ -6,7 +6,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -108,17 +108,30 @@ def _add_many(verbs: _SubParsers) -> None:
 
 
 def _add_control(verbs: _SubParsers) -> None:
-    described = [f"  {verb:<13} {text}" for verb, text in {**VERBS, **proxy.VERBS}.items()]
     sub = verbs.add_parser(
         "control",
         help="break or mend one server while tests run",
-        description="Break or mend one server of ours. From `cut` on, a proxy is needed.",
-        epilog="verbs:\n" + "\n".join(described),
+        description="Break or mend one server of ours. When it returns, it is done.",
+        epilog=f"""\
+to the server:
+{_explain(VERBS)}
+
+to the connections that were made through its proxy (`up --proxy NAME`):
+{_explain(proxy.VERBS)}
+
+examples:
+  services control redis kill
+  services control rabbitmq delay 0.3""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    sub.add_argument("name", metavar="NAME")
-    sub.add_argument("verb", metavar="VERB")
-    sub.add_argument("value", metavar="NUMBER", nargs="?", type=float)
+    sub.add_argument("name", metavar="NAME", help=" | ".join(NAMES))
+    sub.add_argument("verb", metavar="VERB", help="what to do, see below")
+    sub.add_argument("value", metavar="NUMBER", nargs="?", type=float, help="where a verb has one")
+
+
+def _explain(described: Mapping[str, str]) -> str:
+    shown = {f"{verb} {proxy.UNITS.get(verb, '')}": text for verb, text in described.items()}
+    return "\n".join(f"  {verb:<16} {text}" for verb, text in shown.items())
 
 
 def _become(command: Command) -> NoReturn:

@@ -10,18 +10,20 @@ from services.errors import UsageError
 from services.proxy_faults import Faults
 from services.proxy_link import Link, Stream, reset
 
-__all__ = ["VERBS", "Proxy"]
+__all__ = ["UNITS", "VERBS", "Proxy"]
 
 _CONNECT_LIMIT_S = 5.0
-_WITH_NUMBER = frozenset({"delay", "throttle", "slice", "truncate"})
+UNITS = {"delay": "SECONDS", "throttle": "BYTES", "slice": "BYTES", "truncate": "BYTES"}
+"""What the number of a verb means; the others take none."""
 
 VERBS = {
     "cut": "reset every connection once (RST)",
+    "close": "end every connection once, in order (FIN), as a server does that shuts down",
     "refuse": "reset every connection, and each new one, until heal",
-    "delay": "SECONDS: deliver later, in each direction, until heal",
-    "throttle": "BYTES per second and direction, until heal",
-    "slice": "BYTES: write no more at once, until heal",
-    "truncate": "BYTES: pass so much more of the replies, then reset; until heal",
+    "delay": "deliver so many SECONDS later, in each direction, until heal",
+    "throttle": "pass so many BYTES a second in each direction, until heal",
+    "slice": "write no more than so many BYTES at once, until heal",
+    "truncate": "pass so many BYTES more of the replies, then reset; until heal",
     "drop-replies": "throw away what the server says, until heal",
     "blackhole": "let nothing pass, either way; heal delivers what was held",
     "half-open": "the server forgets all connections, their clients hear nothing until heal",
@@ -70,10 +72,13 @@ class Proxy:
         if verb not in VERBS:
             raise UsageError(f"the proxy cannot {verb}")
         number = 0.0 if value is None else value
-        if number < 0 or (value is None and verb in _WITH_NUMBER):
+        if number < 0 or (value is None and verb in UNITS):
             raise UsageError(f"{verb} needs a number that is not negative")
         if verb in {"cut", "refuse"}:
             self._reset_where(lambda link: True)
+        if verb == "close":
+            for link in self.links:
+                link.close()
         if verb == "half-open":
             for link in self.links:
                 link.go_half_open()

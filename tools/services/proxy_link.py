@@ -72,6 +72,10 @@ class Link:
         reset(self.upstream.writer)
         self._ended.set()
 
+    def close(self) -> None:
+        """End both connections in order (FIN), as a server does that shuts down."""
+        self._ended.set()
+
     def go_half_open(self) -> None:
         """Let the server forget the connection while its client hears nothing of it."""
         self.is_half_open = True
