@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import typer
-from sqlalchemy import make_url
 
 from newsstand.cli.options import Config, Database, Messaging
-from newsstand.desk import build_desk
-from newsstand.settings import load_settings
 
 __all__ = ["check"]
 
@@ -16,6 +13,11 @@ SECRET_ROLES = frozenset({"broker", "tasks", "tasks_store", "stream"})
 
 def check(database: Database = None, messaging: Messaging = None, config: Config = None) -> None:
     """Read the configuration and show what came of it, without secrets. Connects to nothing."""
+    from sqlalchemy import make_url  # see serve: no command waits for another's imports
+
+    from newsstand.desk import build_desk
+    from newsstand.settings import load_settings
+
     settings = load_settings(config, database=database, messaging=messaging)
     desk = build_desk(settings)
     shown = settings.model_dump(exclude={"database", "messaging", *SECRET_ROLES})

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import typer
 
 from newsstand.cli.options import Config, Database
-from newsstand.seed.seeding import Seeded, seed_database
-from newsstand.settings import load_settings
-from newsstand.storage.schema import check_schema, upgrade_schema
-from newsstand.storage.storage import Storage
+
+if TYPE_CHECKING:
+    from newsstand.seed.seeding import Seeded
 
 __all__ = ["seed", "upgrade"]
 
 
 def upgrade(database: Database = None, config: Config = None) -> None:
     """Bring the database to the newest version; no row is lost."""
+    from newsstand.settings import load_settings  # see serve: no command waits for another's
+    from newsstand.storage.schema import upgrade_schema
+
     before, after = upgrade_schema(load_settings(config, database=database).database_url)
     if before == after:
         typer.echo(f"the database is at version {after} already")
@@ -26,6 +29,9 @@ def upgrade(database: Database = None, config: Config = None) -> None:
 
 def seed(database: Database = None, config: Config = None) -> None:
     """Fill an empty database with invented data, the same every time."""
+    from newsstand.settings import load_settings
+    from newsstand.storage.schema import check_schema
+
     url = load_settings(config, database=database).database_url
     check_schema(url)
     made = asyncio.run(_seed(url))
@@ -39,5 +45,8 @@ def seed(database: Database = None, config: Config = None) -> None:
 
 
 async def _seed(url: str) -> Seeded | None:
+    from newsstand.seed.seeding import seed_database
+    from newsstand.storage.storage import Storage
+
     async with Storage(url) as storage:
         return await seed_database(storage)

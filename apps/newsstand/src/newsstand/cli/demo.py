@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from newsstand.cli.options import Config, Host, Port, Prefix
-from newsstand.settings import load_settings
 
 __all__ = ["demo"]
 
@@ -25,6 +24,7 @@ def demo(
     """Send invented messengers to the newsstand for a minute; starts one if none runs."""
     # What only the demonstration needs does not delay the other commands.
     from newsstand.demo.run import DemoPlan, run_demo
+    from newsstand.settings import load_settings
 
     settings = load_settings(config, host=host, port=port, prefix=prefix)
     name = f"[{settings.host}]" if ":" in settings.host else settings.host
