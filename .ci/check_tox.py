@@ -14,7 +14,7 @@ TIMEOUT_S = 120
 def unknown_options(config: Path) -> list[str]:
     """Return one line per section with unknown options, in tox's order; empty if all are known."""
     matrix = f"py{sys.version_info.major}{sys.version_info.minor}-memory"
-    environments = f"lint,types,package,{matrix}"  # together they use every section
+    environments = f"lint,types,package,bench,{matrix}"  # together they use every section
     shown = subprocess.run(
         [sys.executable, "-m", "tox", "config", "--core", "-c", str(config), "-e", environments],
         capture_output=True,

@@ -6,10 +6,25 @@ import statistics
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["Figure", "interleave"]
+__all__ = ["Candidate", "Figure", "Sample", "Seen", "interleave"]
 
-Candidate = Callable[[int], Awaitable[float]]
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One run of a candidate."""
+
+    rate: float
+    """Messages per second."""
+    cpu_us: float | None = None
+    """Microseconds of the client's processor time per message."""
+    memory_mb: float | None = None
+    """The most that the client's process had."""
+
+
+Candidate = Callable[[int], Awaitable[float | Sample]]
 """Handles so many messages; returns messages per second."""
+Seen = Callable[[str, float | None], object]
+"""Told of each run: the candidate's name and its rate, or None when it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +36,9 @@ class Figure:
     lowest: float
     highest: float
     ratio: float
+    cpu_us: float | None = None
+    """The median, where it was measured."""
+    memory_mb: float | None = None
 
     @property
     def microseconds(self) -> float:
@@ -29,17 +47,41 @@ class Figure:
 
 
 async def interleave(
-    candidates: Mapping[str, Candidate], *, baseline: str, messages: int, rounds: int
+    candidates: Mapping[str, Candidate],
+    *,
+    baseline: str,
+    messages: int,
+    rounds: int,
+    seen: Seen = lambda _name, _rate: None,
 ) -> list[Figure]:
     """Measure all, after one round that does not count (caches, imports, allocator)."""
-    rates: dict[str, list[float]] = {name: [] for name in candidates}
+    samples: dict[str, list[Sample]] = {name: [] for name in candidates}
     for number in range(rounds + 1):
         for name, candidate in candidates.items():
-            rate = await candidate(messages if number else messages // 10)
+            seen(name, None)
+            result = await candidate(messages if number else messages // 10)
+            sample = result if isinstance(result, Sample) else Sample(result)
+            seen(name, sample.rate)
             if number:
-                rates[name].append(rate)
-    base = statistics.median(rates[baseline])
-    return [
-        Figure(name, statistics.median(seen), min(seen), max(seen), statistics.median(seen) / base)
-        for name, seen in rates.items()
-    ]
+                samples[name].append(sample)
+    base = statistics.median(sample.rate for sample in samples[baseline])
+    return [_figure(name, runs, base) for name, runs in samples.items()]
+
+
+def _figure(name: str, runs: list[Sample], base: float) -> Figure:
+    rates = [run.rate for run in runs]
+    median = statistics.median(rates)
+    return Figure(
+        name,
+        median,
+        min(rates),
+        max(rates),
+        median / base,
+        cpu_us=_median([run.cpu_us for run in runs]),
+        memory_mb=_median([run.memory_mb for run in runs]),
+    )
+
+
+def _median(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None

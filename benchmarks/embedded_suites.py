@@ -1,31 +1,20 @@
-"""What is measured on which backend, and what must at least be reached."""
+"""What is measured in this process, and what must at least be reached."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 
 from benchmarks.body import PlainJson
-from benchmarks.measure import Candidate
 from benchmarks.ours.flow import publish_many_flow, window_flow
 from benchmarks.ours.halves import consume_half, on_sqlite, publish_half
 from benchmarks.raw.memory import queue_loop
 from benchmarks.raw.sqlite import claim_and_delete_loop, insert_loop
+from benchmarks.suite import Suite
 
-__all__ = ["SUITES", "Suite"]
+__all__ = ["EMBEDDED"]
 
-
-@dataclass(frozen=True, slots=True)
-class Suite:
-    """One backend's candidates; ``goals`` are the least ratios to the baseline."""
-
-    baseline: str
-    candidates: Mapping[str, Candidate]
-    goals: Mapping[str, float] = field(default_factory=dict)
-
-
-SUITES: Mapping[str, Suite] = {
+EMBEDDED: Mapping[str, Suite] = {
     "memory": Suite(
         baseline="raw: asyncio.Queue, json",
         candidates={
