@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
 from anymq.errors import BackendUnavailable
@@ -16,9 +15,9 @@ from anymq_rabbitmq.confirms import Parcel
 from anymq_rabbitmq.link import Link
 from anymq_rabbitmq.log_reading import read_present
 from anymq_rabbitmq.names import CATALOG
+from anymq_rabbitmq.properties import Properties
 from anymq_rabbitmq.publisher import Publisher
 from anymq_rabbitmq.scratch import scratch_channel
-from anymq_rabbitmq.wire import PERSISTENT
 
 __all__ = ["Catalog", "CatalogEntry"]
 
@@ -92,10 +91,8 @@ class Catalog:
             raise BackendUnavailable("the declaration could not be noted in the catalog")
 
 
-def _properties() -> Basic.Properties:
-    return Basic.Properties(
-        content_type="application/json", delivery_mode=PERSISTENT, message_id=new_id()
-    )
+def _properties() -> Properties:
+    return Properties(content_type="application/json", message_id=new_id())
 
 
 def _line(entry: CatalogEntry) -> bytes:

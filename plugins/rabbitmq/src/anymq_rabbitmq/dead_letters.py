@@ -18,7 +18,7 @@ from anymq_rabbitmq.link import Link
 from anymq_rabbitmq.locks import locked, locked_patiently
 from anymq_rabbitmq.names import dead_queue
 from anymq_rabbitmq.scratch import scratch_channel
-from anymq_rabbitmq.wire import decode
+from anymq_rabbitmq.wire import decode_foreign
 
 __all__ = ["DeadLetterDesk"]
 
@@ -54,9 +54,10 @@ class DeadLetterDesk:
         """As ``Management.dead_letters``."""
         queue = self._queue(topic, group)
         found: dict[str, DeadLetterEntry] = {}
+        now = self._context.clock.time()
         async with self._look(queue) as (_, messages):
             for message in messages:
-                letter = decode(message, topic=topic, now=self._context.clock.time(), lane="dead")
+                letter = decode_foreign(message, topic=topic, now=now, lane="dead")
                 found.setdefault(letter.id, DeadLetterEntry(letter.id, topic, group, letter))
         ids = list(found)
         begin = ids.index(after) + 1 if after in found else 0
@@ -70,7 +71,8 @@ class DeadLetterDesk:
             gone = [
                 (letter.id, message.delivery_tag or 0)
                 for message in messages
-                if (letter := decode(message, topic=topic, now=now)).id in wanted
+                if (letter := decode_foreign(message, topic=topic, now=now, lane="dead")).id
+                in wanted
             ]
             await write_frames(channel, [Basic.Ack(tag) for _, tag in gone])
         return len({entry for entry, _ in gone})

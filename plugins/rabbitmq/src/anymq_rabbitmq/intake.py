@@ -6,20 +6,17 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
-from aiormq.abc import ConsumerCallback, DeliveredMessage
-from aiormq.channel import Channel
-from pamqp.commands import Basic
-
 from anymq.errors import AnyMQError, BackendUnavailable, TopologyError
 from anymq.support.backoff import Backoff
+from anymq_rabbitmq.arrival import Arrival
 from anymq_rabbitmq.background import Background
+from anymq_rabbitmq.data_channel import DataChannel, nack
 from anymq_rabbitmq.errors import translated
-from anymq_rabbitmq.frames import write_frames
 from anymq_rabbitmq.link import Link
 
 __all__ = ["Consume", "Intake"]
 
-Consume = Callable[[Channel, ConsumerCallback], Awaitable[Sequence[str]]]
+Consume = Callable[[DataChannel], Awaitable[Sequence[str]]]
 """Starts the consumers on a fresh channel and returns their tags."""
 
 _MISSING_GRACE_S = 10.0
@@ -42,9 +39,9 @@ class Intake:
         timeout_s: float,
         is_consuming: bool = True,
     ) -> None:
-        self.arrived: deque[DeliveredMessage] = deque()
+        self.arrived: deque[Arrival] = deque()
         """What the server sent and nobody took yet, oldest first."""
-        self.channel: Channel | None = None
+        self.channel: DataChannel | None = None
         """None while it is being opened again: every delivery of before is stale."""
         self.failure: AnyMQError | None = None
         """Set once, when consuming cannot go on."""
@@ -95,8 +92,8 @@ class Intake:
         with translated("cancelling a consumer"):
             async with asyncio.timeout(self._timeout_s):
                 for tag in tags:
-                    await channel.basic_cancel(tag)
-                await self._give_back(channel)
+                    await channel.client.basic_cancel(tag)
+                self._give_back(channel)
 
     async def go_on(self) -> None:
         """Consume again after ``halt``. Idempotent. Fails: it is tried again on a new channel."""
@@ -109,7 +106,7 @@ class Intake:
         try:
             with translated("consuming again"):
                 async with asyncio.timeout(self._timeout_s):
-                    self._tags = list(await self._consume(self.channel, self._on_message))
+                    self._tags = list(await self._consume(self.channel))
             is_begun = True
         finally:
             if not is_begun:
@@ -128,19 +125,20 @@ class Intake:
                 await channel.close()
 
     async def _begin(self) -> None:
-        channel = await self._link.channel(timeout_s=self._timeout_s)
+        channel = await self._link.data_channel(timeout_s=self._timeout_s)
+        channel.tap(_Feed(self, channel))
         is_begun = False
         try:
             with translated("consuming"):
                 async with asyncio.timeout(self._timeout_s):
-                    tags = await self._consume(channel, self._on_message)
+                    tags = await self._consume(channel)
             is_begun = True
         finally:
             if not is_begun and not channel.is_closed:
                 await channel.close()
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         channel.closing.add_done_callback(lambda _: _resolve(gone))
-        channel.on_consumer_cancel_callbacks.add(lambda _: _resolve(gone))
+        channel.client.on_consumer_cancel_callbacks.add(lambda _: _resolve(gone))
         self._tags = list(tags)
         self._gone = gone
         self.channel = channel
@@ -181,26 +179,45 @@ class Intake:
                     raise
             await asyncio.sleep(backoff.next_s())
 
-    async def _on_message(self, message: DeliveredMessage) -> None:
-        if self._is_closed or message.channel.is_closed:
+    def take(self, arrival: Arrival, channel: DataChannel) -> None:
+        """Keep what arrived on a channel, or send it back where nobody wants it."""
+        if self._is_closed or channel.is_closed:
             return  # the server has it back, or will: closing the channel returns it
         if not self._is_consuming:
-            tag = message.delivery_tag or 0
-            await write_frames(message.channel, [Basic.Nack(tag, requeue=True)])
+            channel.settle([nack(arrival.delivery_tag)])
             return
-        self.arrived.append(message)
+        arrival.channel = channel
+        self.arrived.append(arrival)
         self._changed.set()
 
-    async def _give_back(self, channel: Channel) -> None:
-        tags = [message.delivery_tag or 0 for message in self.arrived]
+    def _give_back(self, channel: DataChannel) -> None:
+        tags = [arrival.delivery_tag for arrival in self.arrived]
         self.arrived.clear()
-        await write_frames(channel, [Basic.Nack(tag, requeue=True) for tag in tags])
+        if tags:
+            channel.settle(map(nack, tags))
 
     def _fail(self, error: Exception) -> None:
         self.failure = (
             error if isinstance(error, AnyMQError) else BackendUnavailable(f"consuming: {error!r}")
         )
         self.wake()
+
+
+class _Feed:
+    """What arrives on one channel of an intake."""
+
+    def __init__(self, intake: Intake, channel: DataChannel) -> None:
+        self._intake = intake
+        self._channel = channel
+
+    def delivered(self, arrival: Arrival) -> None:
+        self._intake.take(arrival, self._channel)
+
+    def returned(self, arrival: Arrival) -> None:
+        """Nothing is published here."""
+
+    def confirmed(self, tag: int, *, multiple: bool, is_taken: bool) -> None:
+        """Nothing is published here."""
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

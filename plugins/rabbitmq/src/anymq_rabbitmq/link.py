@@ -13,6 +13,7 @@ from aiormq.channel import Channel
 from anymq.errors import AnyMQError, BackendUnavailable, ClosedError
 from anymq.support.backoff import Backoff
 from anymq_rabbitmq.background import Background
+from anymq_rabbitmq.data_channel import DataChannel
 from anymq_rabbitmq.errors import text_of, translated
 from anymq_rabbitmq.options import RabbitMQOptions
 from anymq_rabbitmq.tolerance import tolerate
@@ -95,6 +96,14 @@ class Link:
             if self.failure is not None and self.failure.error_class == "fatal":
                 raise self.failure from error
             raise
+
+    async def data_channel(self, *, timeout_s: float, confirms: bool = False) -> DataChannel:
+        """As ``channel``, for messages in batches."""
+        while True:
+            line = self._line
+            channel = await self.channel(timeout_s=timeout_s, confirms=confirms)
+            if line is self._line and line is not None:
+                return line.data_channel(channel)
 
     async def is_blocked(self, *, wait_s: float) -> bool:
         """Whether the server has stopped reading from this connection (memory or disk alarm)."""

@@ -7,8 +7,10 @@ from typing import Any
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
+from anymq_rabbitmq.arrival import Arrival
 from anymq_rabbitmq.frames import write_frames
 from anymq_rabbitmq.link import Link
+from anymq_rabbitmq.properties import read_head
 from anymq_rabbitmq.scratch import scratch_channel
 
 __all__ = ["offset_of", "read_present"]
@@ -17,10 +19,13 @@ _WINDOW = 5_000
 """More than one chunk of a stream holds, so that the last one comes whole."""
 
 
-def offset_of(message: DeliveredMessage) -> int:
+def offset_of(message: DeliveredMessage | Arrival) -> int:
     """The record's offset in its stream."""
-    value: Any = (message.header.properties.headers or {}).get("x-stream-offset", -1)
-    return int(value)
+    if isinstance(message, Arrival):
+        headers: Any = read_head(message.head)[1]
+    else:
+        headers = message.header.properties.headers or {}
+    return int(headers.get("x-stream-offset", -1))
 
 
 async def read_present(

@@ -21,10 +21,10 @@ from anymq_rabbitmq.link import Link
 from anymq_rabbitmq.locks import locked_patiently
 from anymq_rabbitmq.names import position_queue
 from anymq_rabbitmq.on_disk import until_on_disk
+from anymq_rabbitmq.properties import Properties
 from anymq_rabbitmq.publisher import Publisher
 from anymq_rabbitmq.quorum import quorum_arguments
 from anymq_rabbitmq.scratch import scratch_channel
-from anymq_rabbitmq.wire import PERSISTENT
 
 __all__ = ["NOTHING_YET", "Positions", "offset_in"]
 
@@ -119,9 +119,7 @@ class Positions:
         raise BackendUnavailable(f"there was no position in {queue!r}; one is there now")
 
     async def _put(self, queue: str, position: str) -> None:
-        properties = Basic.Properties(
-            content_type="text/plain", delivery_mode=PERSISTENT, message_id=new_id()
-        )
+        properties = Properties(content_type="text/plain", message_id=new_id())
         missing = Rejected("not_found", f"there is no queue {queue!r}")
 
         async def prepare() -> list[Parcel | SendResult]:

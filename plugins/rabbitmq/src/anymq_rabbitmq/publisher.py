@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from aiormq.channel import Channel
 from aiormq.exceptions import ChannelAccessRefused
 
 from anymq.errors import AnyMQError
 from anymq.outcome import Rejected, SendResult, Unknown
-from anymq_rabbitmq.confirms import Batch, Parcel, write_batch
+from anymq_rabbitmq.confirms import Batch, Confirms, Parcel
+from anymq_rabbitmq.data_channel import DataChannel
 from anymq_rabbitmq.errors import text_of, translated
 from anymq_rabbitmq.link import Link
 
@@ -25,7 +25,7 @@ class Publisher:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._channel: Channel | None = None
+        self._confirms: Confirms | None = None
         self._turn = asyncio.Lock()
         """Held from looking up addresses to the last byte written: batches keep their order."""
 
@@ -50,20 +50,18 @@ class Publisher:
         answers = iter(batch.end(reason))
         return [next(answers) if isinstance(item, Parcel) else item for item in prepared]
 
-    async def _write(self, batch: Batch, timeout_s: float) -> Channel | None:
+    async def _write(self, batch: Batch, timeout_s: float) -> DataChannel | None:
         if not batch.parcels:
             return None
-        channel = await self._open_channel(timeout_s)
-        await write_batch(channel, batch)
-        return channel
-
-    async def _open_channel(self, timeout_s: float) -> Channel:
-        if self._channel is None or self._channel.is_closed:
-            self._channel = await self._link.channel(timeout_s=timeout_s, confirms=True)
-        return self._channel
+        confirms = self._confirms
+        if confirms is None or confirms.channel.is_closed:
+            channel = await self._link.data_channel(timeout_s=timeout_s, confirms=True)
+            confirms = self._confirms = Confirms(channel)
+        await confirms.write(batch)
+        return confirms.channel
 
 
-async def _until_answered(batch: Batch, channel: Channel | None) -> str:
+async def _until_answered(batch: Batch, channel: DataChannel | None) -> str:
     """Wait for all confirms or the channel's end; what to say of those without an answer."""
     if channel is None:
         return ""

@@ -6,10 +6,6 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from aiormq.abc import AbstractChannel
-from pamqp.base import Frame
-from pamqp.commands import Basic
-
 from anymq.errors import AnyMQError, UnsupportedError
 from anymq.message import Delivery, Message
 from anymq.outcome import (
@@ -26,8 +22,8 @@ from anymq.outcome import (
 )
 from anymq_rabbitmq.addressing import Addressing
 from anymq_rabbitmq.confirms import Parcel
+from anymq_rabbitmq.data_channel import DataChannel, ack, nack
 from anymq_rabbitmq.errors import translated
-from anymq_rabbitmq.frames import write_frames
 from anymq_rabbitmq.publisher import Publisher
 
 __all__ = ["Holdings", "Settler", "Token"]
@@ -37,7 +33,7 @@ __all__ = ["Holdings", "Settler", "Token"]
 class Token:
     """A delivery's tag, which means something on its own channel only."""
 
-    channel: AbstractChannel
+    channel: DataChannel
     tag: int
     private_group: str
     """Whose queue a retry goes to: the group's, or the name of an anonymous subscription."""
@@ -82,8 +78,8 @@ class Holdings:
             if held is not None and held.token is token:
                 del self._deliveries[token.tag]
 
-    def frames(self, acks: set[int], releases: set[int]) -> list[Frame]:
-        """Frames for some tags: one ack for the oldest without a gap, one each for the rest.
+    def frames(self, acks: set[int], releases: set[int]) -> list[bytes]:
+        """Methods for some tags: one ack for the oldest without a gap, one each for the rest.
 
         What waits undelivered has higher tags than all that is held, and what is being settled
         elsewhere is still held: the one frame cannot settle a stranger.
@@ -94,10 +90,10 @@ class Holdings:
                 prefix = tag
             elif tag not in releases:
                 break
-        frames: list[Frame] = [Basic.Nack(tag, requeue=True) for tag in sorted(releases)]
+        frames = [nack(tag) for tag in sorted(releases)]
         if prefix:
-            frames.append(Basic.Ack(prefix, multiple=True))
-        frames.extend(Basic.Ack(tag) for tag in sorted(acks) if tag > prefix)
+            frames.append(ack(prefix, multiple=True))
+        frames.extend(ack(tag) for tag in sorted(acks) if tag > prefix)
         return frames
 
     def clear(self) -> list[Delivery]:
@@ -202,7 +198,8 @@ async def _write(
     try:
         with translated("settling"):
             async with asyncio.timeout_at(deadline):
-                await write_frames(claims[0].token.channel, frames)
+                claims[0].token.channel.settle(frames)
+                await claims[0].token.channel.drain()
         held.drop(claim.token for claim in claims)
     except AnyMQError as error:
         answer = STALE if claims[0].token.channel.is_closed else SettleUnknown(str(error))

@@ -6,15 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from aiormq.abc import ConsumerCallback, DeliveredMessage
-from aiormq.channel import Channel
-from pamqp.commands import Basic
-
 from anymq.abc import Record, Start, StreamReader
 from anymq.abc.stream import After, At, Earliest
 from anymq.errors import AnyMQError, ClosedError
+from anymq_rabbitmq.arrival import Arrival
+from anymq_rabbitmq.data_channel import DataChannel, ack
 from anymq_rabbitmq.errors import translated
-from anymq_rabbitmq.frames import write_frames
 from anymq_rabbitmq.intake import Intake
 from anymq_rabbitmq.link import Link
 from anymq_rabbitmq.log_reading import offset_of
@@ -76,7 +73,7 @@ class RabbitStreamReader(StreamReader):
             self._check()
             records, settled = self._take(max_records)
             if settled is not None:
-                await self._give_credit(settled)
+                self._give_credit(settled)
             if records or self._is_over() or loop.time() >= deadline:
                 return records
 
@@ -109,28 +106,26 @@ class RabbitStreamReader(StreamReader):
         if self._intake.failure is not None:
             raise self._intake.failure
 
-    async def _consume(self, channel: Channel, on_message: ConsumerCallback) -> Sequence[str]:
+    async def _consume(self, channel: DataChannel) -> Sequence[str]:
         offset: int | datetime
         if self._next is not None:
             offset = self._next
         else:
             offset = datetime.fromtimestamp(max(0.0, self._since or 0.0), UTC)
-        await channel.basic_qos(prefetch_count=self._prefetch)
-        started = await channel.basic_consume(
-            self._queue, on_message, arguments={"x-stream-offset": offset}
-        )
+        await channel.client.basic_qos(prefetch_count=self._prefetch)
+        tag = await channel.consume(self._queue, arguments={"x-stream-offset": offset})
         if self._next is None and self._last is not None:
             # The answer comes behind everything that is there already.
-            await channel.basic_qos(prefetch_count=self._prefetch)
+            await channel.client.basic_qos(prefetch_count=self._prefetch)
             if not self._intake.arrived:
                 self._next = self._last + 1
-        return [started.consumer_tag or ""]
+        return [tag]
 
-    def _take(self, max_records: int) -> tuple[list[Record], DeliveredMessage | None]:
+    def _take(self, max_records: int) -> tuple[list[Record], Arrival | None]:
         """The next records, and the last message that is done with."""
         arrived = self._intake.arrived
         records: list[Record] = []
-        message: DeliveredMessage | None = None
+        message: Arrival | None = None
         while arrived and len(records) < max_records and not self._is_over():
             message = arrived.popleft()
             offset = offset_of(message)
@@ -143,22 +138,18 @@ class RabbitStreamReader(StreamReader):
                 records.append(self._record(message, offset, moment))
         return records, message
 
-    def _record(self, message: DeliveredMessage, offset: int, moment: float) -> Record:
+    def _record(self, message: Arrival, offset: int, moment: float) -> Record:
         return Record(
             message=decode(message, topic=self._topic, now=moment, lane="main"),
             position=str(offset),
             appended_at=moment,
         )
 
-    async def _give_credit(self, message: DeliveredMessage) -> None:
+    def _give_credit(self, arrival: Arrival) -> None:
         """Let the server send more. Acking a stream's record does nothing else."""
-        try:
-            with translated("reading a stream"):
-                await write_frames(
-                    message.channel, [Basic.Ack(message.delivery_tag or 0, multiple=True)]
-                )
-        except AnyMQError:
-            pass  # that channel is lost; the next one goes on behind this record
+        channel = arrival.channel
+        if not channel.is_closed:  # else the next one goes on behind it
+            channel.settle([ack(arrival.delivery_tag, multiple=True)])
 
 
 def _first_offset(start: Start, last_offset: int) -> int | None:

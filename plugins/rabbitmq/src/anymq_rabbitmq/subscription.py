@@ -6,20 +6,19 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 
-from aiormq.abc import ConsumerCallback, DeliveredMessage
-from aiormq.channel import Channel
-
 from anymq.abc import Subscription
 from anymq.abc.broker import OnLost
 from anymq.errors import AnyMQError, BackendUnavailable, ClosedError
 from anymq.message import Delivery
 from anymq.outcome import Settlement, SettleResult
 from anymq.support.clock import Clock
+from anymq_rabbitmq.arrival import Arrival
+from anymq_rabbitmq.data_channel import DataChannel
 from anymq_rabbitmq.errors import translated
 from anymq_rabbitmq.intake import Consume, Intake
 from anymq_rabbitmq.queues import Queues
 from anymq_rabbitmq.settling import Holdings, Settler, Token
-from anymq_rabbitmq.wire import decode
+from anymq_rabbitmq.wire import decode_counted
 
 __all__ = ["RabbitSubscription"]
 
@@ -74,8 +73,7 @@ class RabbitSubscription(Subscription):
     def in_flight(self, topic: str) -> int:
         """How many of a topic's messages the server has sent it and nobody has settled."""
         waiting = sum(
-            self._topic_of.get(message.consumer_tag or "") == topic
-            for message in self._intake.arrived
+            self._topic_of.get(message.consumer_tag) == topic for message in self._intake.arrived
         )
         return waiting + self._held.count(topic)
 
@@ -175,36 +173,33 @@ class RabbitSubscription(Subscription):
         if self._intake.failure is not None:
             raise self._intake.failure
 
-    async def _consume(self, channel: Channel, on_message: ConsumerCallback) -> Sequence[str]:
-        queues = await self._queues.prepare(channel)
+    async def _consume(self, channel: DataChannel) -> Sequence[str]:
+        queues = await self._queues.prepare(channel.client)
         if self._is_paused or self._is_stopped or not self._is_begun:
             for queue in queues:
-                await channel.queue_declare(queue, passive=True)
+                await channel.client.queue_declare(queue, passive=True)
             return []
         tags: list[str] = []
         shares = _shares(self._prefetch, len(queues))
         for (queue, topic), share in zip(queues.items(), shares, strict=True):
             tag = f"{channel.number}.{len(tags)}.{topic}"
             self._topic_of[tag] = topic
-            await channel.basic_qos(prefetch_count=share)  # of the consumers that follow
-            await channel.basic_consume(queue, on_message, consumer_tag=tag)
+            await channel.client.basic_qos(prefetch_count=share)  # of the consumers that follow
+            await channel.consume(queue, tag=tag)
             tags.append(tag)
         return tags
 
-    def _deliver(self, received: DeliveredMessage) -> Delivery:
-        headers = received.header.properties.headers or {}
-        counted = headers.get("x-delivery-count", 0)
+    def _deliver(self, arrival: Arrival) -> Delivery:
+        message, counted = decode_counted(
+            arrival, topic=self._topic_of[arrival.consumer_tag], now=self._clock.time()
+        )
         delivery = Delivery(
-            message=decode(
-                received,
-                topic=self._topic_of[received.consumer_tag or ""],
-                now=self._clock.time(),
-            ),
+            message=message,
             group=self._queues.group,
-            token=Token(received.channel, received.delivery_tag or 0, self._queues.private_group),
-            delivery_count=1 + counted if isinstance(counted, int) else None,
-            redelivered=bool(received.redelivered),
-            native=received,
+            token=Token(arrival.channel, arrival.delivery_tag, self._queues.private_group),
+            delivery_count=None if counted is None else 1 + counted,
+            redelivered=arrival.redelivered,
+            native=arrival,
         )
         self._held.add(delivery)
         return delivery

@@ -13,7 +13,7 @@ from typing import Any
 
 from pamqp import decode
 
-__all__ = ["tolerate"]
+__all__ = ["embedded", "tolerate"]
 
 _MAX_DEPTH = 16
 """Tables within tables deeper than this become None."""
@@ -49,7 +49,7 @@ def _table(value: bytes, depth: int = 0) -> tuple[int, dict[str, Any] | None]:
     while offset < end:
         size, name = _short_text(value[offset : offset + 256])
         offset += size
-        size, found[name] = _embedded(value[offset:end], depth)
+        size, found[name] = embedded(value[offset:end], depth)
         offset += size
     return end, found
 
@@ -61,13 +61,14 @@ def _array(value: bytes, depth: int) -> tuple[int, list[Any] | None]:
     found: list[Any] = []
     offset = 4
     while offset < end:
-        size, item = _embedded(value[offset:end], depth)
+        size, item = embedded(value[offset:end], depth)
         offset += size
         found.append(item)
     return end, found
 
 
-def _embedded(value: bytes, depth: int) -> tuple[int, Any]:
+def embedded(value: bytes, depth: int = 0) -> tuple[int, Any]:
+    """Size and value of the field that ``value`` begins with, its type letter included."""
     kind, rest = value[:1], value[1:]
     if kind == b"F":
         size, item = _table(rest, depth + 1)

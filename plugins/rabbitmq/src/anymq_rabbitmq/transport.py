@@ -8,11 +8,15 @@ from typing import Any
 
 import aio_pika
 from aio_pika.connection import make_url
-from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
+from aiormq.channel import Channel
+from aiormq.connection import TransportFactory
+from aiormq.exceptions import AMQPConnectionError, ChannelInvalidStateError
 
 from anymq.errors import ConfigError
+from anymq_rabbitmq.data_channel import DataChannel
 from anymq_rabbitmq.errors import text_of
 from anymq_rabbitmq.options import RabbitMQOptions
+from anymq_rabbitmq.tap import Tap
 
 __all__ = ["Line", "make_line"]
 
@@ -24,15 +28,33 @@ class Line(TransportFactory):
     its tasks would outlive us by a minute. ``abort`` ends them at once.
     """
 
-    def __init__(self, inner: TransportFactory) -> None:
-        self._inner = inner
+    def __init__(self) -> None:
         self._writer: asyncio.StreamWriter | None = None
+        self._tap: Tap | None = None
         self.connection: aio_pika.Connection
 
     async def create(self, url: Any, **kwargs: Any) -> Any:
         """Connect, as aiormq asks for it."""
-        reader, self._writer = await self._inner.create(url, **kwargs)
+        provider = kwargs.pop("ssl_context_provider", None)
+        is_encrypted = url.scheme == "amqps"
+        context = await provider.get_context() if is_encrypted else None
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(loop=loop)
+        tap = Tap(reader, loop)
+        try:
+            transport, _ = await loop.create_connection(
+                lambda: tap, url.host, url.port, ssl=context, **kwargs
+            )
+        except OSError as error:
+            raise AMQPConnectionError(*error.args) from error
+        self._tap, self._writer = tap, asyncio.StreamWriter(transport, tap, reader, loop)
         return reader, self._writer
+
+    def data_channel(self, channel: Channel) -> DataChannel:
+        """A channel of this connection, past the client library."""
+        if self._tap is None or self._writer is None:
+            raise ChannelInvalidStateError("there is no connection")
+        return DataChannel(channel, self._tap, self._writer)
 
     async def aclose(self, *, timeout_s: float) -> None:
         """Close by handshake within ``timeout_s``, else by force."""
@@ -56,7 +78,7 @@ class Line(TransportFactory):
 def make_line(options: RabbitMQOptions, name: str) -> Line:
     """An unopened connection. Raises ConfigError for TLS files that cannot be used."""
     is_encrypted = options.scheme == "amqps"
-    line = Line(TLSTransportFactory() if is_encrypted else TCPTransportFactory())
+    line = Line()
     line.connection = aio_pika.Connection(
         make_url(
             host=options.host,

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from aiormq.abc import DeliveredMessage
-from pamqp.commands import Basic
 
 from anymq.message import Lane, Message
 from anymq.outcome import Rejected
 from anymq.support.header_map import from_headers, to_headers
 from anymq.support.ids import new_id
+from anymq_rabbitmq.arrival import Arrival
 from anymq_rabbitmq.names import too_long
+from anymq_rabbitmq.properties import Properties, read_head
 
-__all__ = ["ASSIGNED_ID", "PERSISTENT", "appended_at", "decode", "encode", "encode_record"]
-
-PERSISTENT = 2
-"""delivery_mode: written to disk before it is confirmed."""
+__all__ = [
+    "ASSIGNED_ID",
+    "appended_at",
+    "decode",
+    "decode_counted",
+    "decode_foreign",
+    "encode",
+    "encode_record",
+]
 
 ASSIGNED_ID = "anymq-assigned-id"
 """Marks a foreign client's message without an id: its id was made at receipt, and is another one
@@ -45,7 +52,7 @@ _MAX_NAME_BYTES = 128
 _MAX_SHORT_BYTES = 255
 
 
-def encode(message: Message) -> Basic.Properties | Rejected:
+def encode(message: Message) -> Properties | Rejected:
     """The properties of one message, or why AMQP cannot carry its metadata.
 
     A user header whose name means something to RabbitMQ travels under an escaped one.
@@ -60,63 +67,99 @@ def encode(message: Message) -> Basic.Properties | Rejected:
     for what, text in (("id", message.id), ("content type", message.content_type)):
         if len(text.encode()) > _MAX_SHORT_BYTES:
             return too_long(what, len(text.encode()), _MAX_SHORT_BYTES)
-    return Basic.Properties(
+    return Properties(
         content_type=message.content_type,
         headers=headers,
-        delivery_mode=PERSISTENT,
         message_id=message.id,
         timestamp=_moment(message.timestamp),
     )
 
 
-def encode_record(record: Message, *, appended_at: float) -> Basic.Properties | Rejected:
+def encode_record(record: Message, *, appended_at: float) -> Properties | Rejected:
     """As ``encode``, for a stream: with the moment of its append, epoch seconds."""
     properties = encode(record)
-    if isinstance(properties, Basic.Properties) and properties.headers is not None:
+    if isinstance(properties, Properties):
         properties.headers[_APPENDED] = repr(appended_at)
     return properties
 
 
-def appended_at(received: DeliveredMessage) -> float:
+def appended_at(arrival: Arrival) -> float:
     """When a record was appended; for a foreign client's, when it says that it was sent."""
-    properties = received.header.properties
+    _, headers, _, sent_at = read_head(arrival.head)
     try:
-        return float(str((properties.headers or {})[_APPENDED]))
+        return float(str(headers[_APPENDED]))
     except (KeyError, ValueError):
-        sent_at = properties.timestamp
-        return sent_at.timestamp() if isinstance(sent_at, datetime) else 0.0
+        return float(sent_at or 0)
 
 
-def decode(
-    received: DeliveredMessage, *, topic: str, now: float, lane: Lane | None = None
-) -> Message:
+def decode(arrival: Arrival, *, topic: str, now: float, lane: Lane | None = None) -> Message:
     """The message in what was delivered. Never fails: what is unreadable gets its default.
 
     ``topic`` is the logical one; ``now`` stands in for a foreign message's missing time.
     """
+    content_type, found, message_id, sent_at = read_head(arrival.head)
+    return _message(
+        content_type, found, message_id, sent_at, arrival.body, topic=topic, now=now, lane=lane
+    )
+
+
+def decode_counted(arrival: Arrival, *, topic: str, now: float) -> tuple[Message, int | None]:
+    """As ``decode``, with how often it came back before; None where the queue does not count."""
+    content_type, found, message_id, sent_at = read_head(arrival.head)
+    message = _message(
+        content_type, found, message_id, sent_at, arrival.body, topic=topic, now=now, lane=None
+    )
+    counted = found.get("x-delivery-count", 0)
+    return message, counted if isinstance(counted, int) else None
+
+
+def decode_foreign(received: DeliveredMessage, *, topic: str, now: float, lane: Lane) -> Message:
+    """As ``decode``, for a message that the client library read."""
     properties = received.header.properties
+    sent_at = properties.timestamp
+    return _message(
+        properties.content_type or "",
+        properties.headers or {},
+        properties.message_id or "",
+        int(sent_at.timestamp()) if isinstance(sent_at, datetime) else None,
+        received.body,
+        topic=topic,
+        now=now,
+        lane=lane,
+    )
+
+
+def _message(
+    content_type: str,
+    found: Mapping[str, Any],
+    message_id: str,
+    sent_at: int | None,
+    body: bytes,
+    *,
+    topic: str,
+    now: float,
+    lane: Lane | None,
+) -> Message:
     headers: dict[str, str] = {}
-    for name, value in (properties.headers or {}).items():
+    for name, value in found.items():
         if name.startswith(_ESCAPE):
             headers[name[len(_ESCAPE) :]] = _text(value)
         elif not _is_servers(name):
             headers[name] = value if isinstance(value, str) else _text(value)
-    message_id = properties.message_id or ""
     if "anymq-id" not in headers:
         if not message_id:
             message_id = new_id()
             headers[ASSIGNED_ID] = "1"
-        if properties.content_type:
-            headers.setdefault("anymq-content-type", properties.content_type)
+        if content_type:
+            headers.setdefault("anymq-content-type", content_type)
     if lane is None:
         lane = "retry" if "anymq-group" in headers else "main"
-    sent_at = properties.timestamp
     return from_headers(
         headers,
         topic=topic,
-        body=received.body,
+        body=body,
         fallback_id=message_id,
-        fallback_time=sent_at.timestamp() if isinstance(sent_at, datetime) else now,
+        fallback_time=now if sent_at is None else float(sent_at),
         lane=lane,
     )
 
@@ -137,8 +180,6 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _moment(timestamp: float) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(int(timestamp), UTC)
-    except (OverflowError, ValueError, OSError):
-        return None  # outside AMQP's range; the header keeps the exact number
+def _moment(timestamp: float) -> int | None:
+    """Whole seconds; None outside AMQP's range: the header keeps the exact number."""
+    return int(timestamp) if 0 <= timestamp < 2**63 else None
