@@ -65,13 +65,13 @@ bench: setup ## measure ours against the raw clients (holds the machine-wide loc
 conform: setup ## run the conformance kit; on another backend: make conform URL=redis://localhost
 	@exec $(BIN)/anymq conform --url $(URL) $(ARGS)
 
-services-up: setup ## install and start the servers the tests need: ARGS="redis kafka" for some
+services-up: setup ## install and start the servers the tests need: ARGS="redis kafka", "valkey --proxy"
 	@$(BIN)/python tools/services up $(ARGS)
 
 services-down: setup ## stop them
 	@$(BIN)/python tools/services down $(ARGS)
 
-services-status: setup ## say which run, and where
+services-status: setup ## say which run, in which version, and where
 	@$(BIN)/python tools/services status $(ARGS)
 
 services-env: setup ## print export lines with their addresses: eval "$$(make services-env)"

@@ -25,7 +25,7 @@ def up(servers: Sequence[Server], *, console: Console, with_proxy: bool) -> bool
 
     def one(server: Server) -> None:
         if _external(server) is not None:
-            console.step(server.name, "is provided by the environment")
+            console.done(server.name, "is provided by the environment")
             return
         if (given := server.settings.external_url(server.name)) is not None:
             record = state.load(server.home)
@@ -35,7 +35,7 @@ def up(servers: Sequence[Server], *, console: Console, with_proxy: bool) -> bool
             record = bring_up(server, tell=lambda what: console.step(server.name, what))
             if with_proxy:
                 _ensure_proxy(server, record)
-        console.step(server.name, f"healthy at {record.url}")
+        console.done(server.name, f"healthy at {record.url}")
 
     return _each(servers, one, console)
 
@@ -44,9 +44,12 @@ def down(servers: Sequence[Server], *, console: Console, forget: bool) -> bool:
     """Stop those that are ours; True if none is left running."""
 
     def one(server: Server) -> None:
+        record = state.load(server.home)
+        if record is not None and is_running(record):
+            console.step(server.name, "stopping")
         with locked(server):
             ran = take_down(server, forget=forget)
-        console.step(server.name, "stopped" if ran else "was not running")
+        console.done(server.name, "stopped" if ran else "was not running")
 
     return _each(servers, one, console)
 
@@ -67,16 +70,20 @@ def env(servers: Sequence[Server]) -> None:
 def _each(servers: Sequence[Server], one: Callable[[Server], None], console: Console) -> bool:
     """Do `one` for all servers at once; False if any failed, each failure being told."""
 
-    def attempt(server: Server) -> bool:
+    failures: dict[str, ServiceError] = {}
+
+    def attempt(server: Server) -> None:
         try:
             one(server)
         except ServiceError as error:
-            console.error(server.name, error)
-            return False
-        return True
+            failures[server.name] = error
+            console.failed(server.name)
 
-    with ThreadPoolExecutor(max_workers=len(servers)) as pool:
-        return all(list(pool.map(attempt, servers)))
+    with console.progress(), ThreadPoolExecutor(max_workers=len(servers)) as pool:
+        list(pool.map(attempt, servers))
+    for name, error in failures.items():
+        console.error(name, error)
+    return not failures
 
 
 def _ensure_proxy(server: Server, record: Record) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def installing(root: Path) -> Iterator[None]:
         yield
 
 
-def install_packages(packages: Sequence[str]) -> None:
+def install_packages(packages: Sequence[str], tell: Callable[[str], None]) -> None:
     """Install Debian packages; what they would start stays stopped.
 
     Raises:
@@ -41,12 +41,14 @@ def install_packages(packages: Sequence[str]) -> None:
     """
     wanted = " ".join(packages)
     if shutil.which("apt-get") is None:
-        raise ServiceError(f"cannot install {wanted}: no apt-get on this machine")
+        raise ServiceError(f"cannot install {wanted}: no apt-get here, install it by other means")
     if os.geteuid() != 0:
-        raise ServiceError(f"cannot install {wanted}: needs root")
+        raise ServiceError(f"cannot install {wanted}: needs root; `sudo apt-get install {wanted}`")
+    tell(f"installing Debian package {wanted}")
     with _nothing_starts():
         if _apt("install", *packages).returncode == 0:
             return
+        tell(f"updating the lists of packages, for {wanted}")
         _apt("update")  # no package lists yet, or ones too old: try once more with fresh ones
         done = _apt("install", *packages)
     if done.returncode != 0:

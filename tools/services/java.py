@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from services.errors import ServiceError
@@ -26,20 +27,20 @@ def find_java() -> str | None:
     return next((java for java in candidates if java and _version(java) >= _OLDEST), None)
 
 
-def ensure_java() -> str:
+def ensure_java(tell: Callable[[str], None]) -> str:
     """Return the path of a Java that is new enough, installed if need be."""
     if (java := find_java()) is not None:
         return java
-    install_packages([_PACKAGE])
+    install_packages([_PACKAGE], tell)
     if (java := find_java()) is None:
         raise ServiceError(f"no Java {_OLDEST} even after installing {_PACKAGE}")
     return java
 
 
-def ensure_maven() -> str:
+def ensure_maven(tell: Callable[[str], None]) -> str:
     """Return the path of mvn, installed if need be."""
     if shutil.which("mvn") is None:
-        install_packages(["maven"])
+        install_packages(["maven"], tell)
     if (maven := shutil.which("mvn")) is None:
         raise ServiceError("no mvn even after installing Debian package maven")
     return maven

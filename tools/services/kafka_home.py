@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from services.errors import ServiceError
@@ -41,15 +42,16 @@ def jars(settings: Settings) -> Path | None:
     return next((folder for folder in folders if folder.is_dir()), None)
 
 
-def download(settings: Settings) -> Path:
+def download(settings: Settings, tell: Callable[[str], None]) -> Path:
     """Fetch the newest version that can be had, with all it needs at run time, and return it.
 
     Raises:
         ServiceError: none can be had; its details are what Maven said of the first one.
     """
-    maven = ensure_maven()
+    maven = ensure_maven(tell)
     first: ServiceError | None = None
     for version in _wanted(settings):
+        tell(f"fetching Kafka {version} with Maven (some 60 MB the first time)")
         try:
             return _fetch(maven, version, settings.cache)
         except ServiceError as exc:

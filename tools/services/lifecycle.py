@@ -44,14 +44,22 @@ def bring_up(server: Server, *, tell: Callable[[str], None]) -> Record:
     if known is not None and _is_whole(server, known) and server.is_healthy(known.ports):
         return known
     if not server.is_installed():
-        tell("installing")
-        with installing(server.settings.root):
-            if not server.is_installed():  # somebody else may have, meanwhile
-                server.install()
+        _install(server, tell)
     tell("starting")
     if known is not None:
         _end(server, known, grace_s=server.stop_grace_s)
     return _start(server, _without_taken_ports(server, known))
+
+
+def _install(server: Server, tell: Callable[[str], None]) -> None:
+    tell("waiting to be installed")
+    try:
+        with installing(server.settings.root):
+            if not server.is_installed():  # somebody else may have, meanwhile
+                server.install(tell)
+    except ServiceError as error:
+        other = f"(or name a server of yours in ANYMQ_TEST_{server.role.upper()}_URL)"
+        raise ServiceError(f"{error.summary} {other}", details=error.details) from error
 
 
 def revive(server: Server) -> Record:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TextIO
 
+from services.board import Board
 from services.errors import ServiceError
 
 __all__ = ["Console", "Line", "table", "to_json"]
@@ -38,14 +41,40 @@ class Line:
 
 
 class Console:
-    """Progress for people, on stderr, coloured when that is a terminal."""
+    """Progress for people, on stderr: a line per step, or per server where that is a terminal."""
 
     def __init__(self) -> None:
         self._stream = sys.stderr
         self._began = time.monotonic()
+        self._board: Board | None = None
+
+    @contextmanager
+    def progress(self) -> Iterator[None]:
+        """Redraw one line per server meanwhile, if this is a terminal."""
+        if not self._stream.isatty():
+            yield
+            return
+        with Board(self._stream) as self._board:
+            yield
+        self._board = None
 
     def step(self, name: str, what: str) -> None:
         """Say what happens to a server now, with the seconds since the command began."""
+        self._say(name, what, "busy")
+
+    def done(self, name: str, what: str) -> None:
+        """Say what has become of a server."""
+        self._say(name, what, "done")
+
+    def failed(self, name: str) -> None:
+        """Mark a server whose error is going to be told."""
+        if self._board is not None:
+            self._board.say(name, "failed", state="failed")
+
+    def _say(self, name: str, what: str, state: str) -> None:
+        if self._board is not None:
+            self._board.say(name, what, state=state)
+            return
         elapsed = time.monotonic() - self._began
         print(f"{name:<10} {elapsed:6.1f} s  {what}", file=self._stream, flush=True)
 
@@ -76,4 +105,5 @@ def to_json(lines: Sequence[Line]) -> str:
 
 
 def _paint(text: str, colour: str, stream: TextIO) -> str:
-    return f"{colour}{text}{_PLAIN}" if colour and stream.isatty() else text
+    is_wanted = stream.isatty() and not os.environ.get("NO_COLOR")
+    return f"{colour}{text}{_PLAIN}" if colour and is_wanted else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +70,8 @@ class Server(ABC):
         """Tell whether all that is needed is on this machine."""
 
     @abstractmethod
-    def install(self) -> None:
-        """Fetch what is missing. Takes minutes at worst."""
+    def install(self, tell: Callable[[str], None]) -> None:
+        """Fetch what is missing, and tell what it is. Takes minutes at worst."""
 
     @abstractmethod
     def version(self) -> str:

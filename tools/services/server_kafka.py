@@ -6,18 +6,18 @@ import base64
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from services import probe
 from services.errors import ServiceError
-from services.install import run_quietly, tail
+from services.install import install_packages, run_quietly, tail
 from services.java import ensure_java, find_java
 from services.kafka_configuration import logging, properties
 from services.kafka_home import download, jars
 from services.kafka_users import delete_user, set_password
 from services.server import PASSWORD, USER, Command, Server
-from services.tls import ensure_openssl, has_openssl
+from services.tls import has_openssl, missing_packages
 
 __all__ = ["KafkaServer"]
 
@@ -37,11 +37,12 @@ class KafkaServer(Server):
     def is_installed(self) -> bool:
         return has_openssl() and find_java() is not None and jars(self.settings) is not None
 
-    def install(self) -> None:
-        ensure_openssl()
-        ensure_java()
+    def install(self, tell: Callable[[str], None]) -> None:
+        if missing := missing_packages():
+            install_packages(missing, tell)
+        ensure_java(tell)
         if jars(self.settings) is None:
-            download(self.settings)
+            download(self.settings, tell)
 
     def version(self) -> str:
         return self._jars().name.partition("-")[2]
@@ -116,6 +117,11 @@ class KafkaServer(Server):
             raise ServiceError("Kafka is not in the cache: run `up kafka` first")
         return folder
 
+    def _java_path(self) -> str:
+        if (java := find_java()) is None:
+            raise ServiceError("Kafka needs Java 17 or newer: run `up kafka` first")
+        return java
+
     def _java(self, logging: str, *flags: str) -> tuple[str, ...]:
         configuration = f"-Dlog4j2.configurationFile={self._logging(logging)}"
-        return (ensure_java(), *flags, configuration, "-cp", f"{self._jars()}/*")
+        return (self._java_path(), *flags, configuration, "-cp", f"{self._jars()}/*")

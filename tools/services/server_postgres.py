@@ -6,14 +6,14 @@ import os
 import pwd
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from services import probe
 from services.errors import ServiceError
 from services.install import install_packages, run_quietly, tail
 from services.server import PASSWORD, USER, Command, Server
-from services.tls import ensure_openssl, has_openssl
+from services.tls import has_openssl, missing_packages
 
 __all__ = ["PostgresServer"]
 
@@ -71,9 +71,8 @@ class PostgresServer(Server):
     def is_installed(self) -> bool:
         return has_openssl() and self._programs() is not None
 
-    def install(self) -> None:
-        ensure_openssl()
-        install_packages(["postgresql"])
+    def install(self, tell: Callable[[str], None]) -> None:
+        install_packages([*missing_packages(), "postgresql"], tell)
 
     def version(self) -> str:
         said = run_quietly([self._program("postgres"), "--version"], limit_s=10).stdout.split()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from services import probe, rabbitmq_users
 from services.errors import ServiceError
 from services.install import install_packages
 from services.server import PASSWORD, USER, Command, Server
-from services.tls import ensure_openssl, has_openssl
+from services.tls import has_openssl, missing_packages
 
 __all__ = ["RabbitServer"]
 
@@ -56,9 +56,8 @@ class RabbitServer(Server):
     def is_installed(self) -> bool:
         return has_openssl() and (_SCRIPTS / "rabbitmq-server").exists()
 
-    def install(self) -> None:
-        ensure_openssl()
-        install_packages(["rabbitmq-server"])
+    def install(self, tell: Callable[[str], None]) -> None:
+        install_packages([*missing_packages(), "rabbitmq-server"], tell)
 
     def version(self) -> str:
         target = (_SCRIPTS / "rabbitmq-server").resolve()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from services import probe
 from services.errors import ServiceError
 from services.install import install_packages, run_quietly
 from services.server import PASSWORD, USER, Command, Server
-from services.tls import ensure_openssl, has_openssl
+from services.tls import has_openssl, missing_packages
 
 __all__ = ["RedisServer"]
 
@@ -53,9 +53,8 @@ class RedisServer(Server):
     def is_installed(self) -> bool:
         return has_openssl() and shutil.which(self.program) is not None
 
-    def install(self) -> None:
-        ensure_openssl()
-        install_packages(["redis-server"])
+    def install(self, tell: Callable[[str], None]) -> None:
+        install_packages([*missing_packages(), "redis-server"], tell)
 
     def version(self) -> str:
         words = run_quietly([self.program, "--version"], limit_s=10).stdout.split()

