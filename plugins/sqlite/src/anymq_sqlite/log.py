@@ -11,6 +11,7 @@ from anymq.message import Message
 from anymq.outcome import Confirmed, Rejected, SendResult
 from anymq.topology import TopologyMode
 from anymq_sqlite.naming import Names
+from anymq_sqlite.positions import ROOM, number_in, spell
 from anymq_sqlite.rows import CONTENT, CONTENT_COLUMNS, Row, content_of
 from anymq_sqlite.session import Session
 
@@ -20,12 +21,11 @@ __all__ = [
     "declare_streams",
     "find_stream",
     "first_after",
+    "is_there",
     "read",
     "trim_by_age",
 ]
 
-ROOM = 1 << 40
-"""Positions of one stream; so many that no stream needs more."""
 _APPEND = (
     f"INSERT INTO log (rid, appended_at, {CONTENT_COLUMNS})"
     f" VALUES ({','.join('?' * (2 + len(CONTENT)))})"
@@ -90,7 +90,7 @@ def append(
         sid, position = end
         ends[name] = sid, position + 1
         rows.append((sid * ROOM + position, now, *content_of(message)))
-        results.append(Confirmed(str(position)))
+        results.append(Confirmed(spell(sid, position)))
     _store(session, rows, now)
     return results
 
@@ -103,14 +103,22 @@ def read(session: Session, sid: int, position: int, last: int | None, limit: int
     return [(row[0] - base, *row[1:]) for row in rows]
 
 
+def is_there(session: Session, sid: int, position: int) -> bool:
+    """Whether this file has the stream, and as far as a reader of it is: another file, or an older
+    copy of this one, may have taken its place."""
+    query = "SELECT 1 FROM streams WHERE id = ? AND next >= ?"
+    return session.one(query, (sid, position)) is not None
+
+
 def first_after(session: Session, sid: int, next_position: int, start: Start, name: str) -> int:
     """The position of the first record that a reader from ``start`` sees. Raises ConfigError."""
     if isinstance(start, Earliest):
         return 1
     if isinstance(start, After):
-        if not start.position.isdecimal() or int(start.position) >= next_position:
-            raise ConfigError(f"{start.position!r} is no position of stream {name!r}")
-        return int(start.position) + 1
+        number = number_in(sid, start.position, name)
+        if number >= next_position:
+            raise ConfigError(f"{start.position!r} is no position of stream {name!r}: not yet")
+        return number + 1
     if isinstance(start, At):
         return _at(session, sid, next_position, start.time)
     return next_position

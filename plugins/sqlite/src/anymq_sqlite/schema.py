@@ -6,12 +6,13 @@ import secrets
 import sqlite3
 
 from anymq_sqlite.errors import FileRefused
+from anymq_sqlite.positions import FIRST_STREAMS
 
 __all__ = ["APPLICATION_ID", "STEPS", "VERSION", "upgrade", "version_of"]
 
 APPLICATION_ID = 0x416E794D
 """``AnyM``: tells our files from those of others."""
-FIRST_IDS = 2**46
+_FIRST_IDS = dict.fromkeys(("queue", "groups", "members"), 1 << 46) | {"streams": FIRST_STREAMS}
 """Ids begin anywhere below: far apart in two files, and still small in the file."""
 
 _CONTENT = """
@@ -124,7 +125,7 @@ def upgrade(connection: sqlite3.Connection, file: str, *, to: int = VERSION) -> 
         connection.execute("UPDATE meta SET value = ? WHERE name = 'schema'", (version + 1,))
     if found == 0:
         # So that no id of a file whose place this one took means anything here.
-        for table in ("queue", "groups", "members"):
-            first = secrets.randbelow(FIRST_IDS)
+        for table, below in _FIRST_IDS.items():
+            first = secrets.randbelow(below)
             connection.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table, first))
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

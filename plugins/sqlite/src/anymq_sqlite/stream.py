@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from anymq.abc import BackendContext, EventSink, Health, Start, Stream, StreamReader, StreamSpec
+from anymq.abc.stream import After
 from anymq.capabilities import Capabilities
-from anymq.errors import AnyMQError, ClosedError, ConfigError
+from anymq.errors import AnyMQError, ClosedError
 from anymq.message import Message
 from anymq.outcome import SendResult
 from anymq.topology import TopologyMode
@@ -18,6 +19,7 @@ from anymq_sqlite.condition import look
 from anymq_sqlite.errors import refusal
 from anymq_sqlite.naming import Names
 from anymq_sqlite.options import SqliteOptions
+from anymq_sqlite.positions import number_in, spell
 from anymq_sqlite.session import Session
 from anymq_sqlite.store import Store
 from anymq_sqlite.stream_reader import SqliteReader
@@ -75,8 +77,8 @@ class SqliteStream(Stream):
             return [refusal(error)] * len(records)
 
     async def ends(self, stream: str) -> str:
-        _, next_position = await self._find(stream)
-        return str(next_position - 1)
+        sid, next_position = await self._find(stream)
+        return spell(sid, next_position - 1)
 
     async def reader(
         self, stream: str, start: Start, *, follow: bool, prefetch: int
@@ -92,6 +94,7 @@ class SqliteStream(Stream):
             stream,
             position,
             None if follow else end,
+            is_owed=isinstance(start, After),
             clock=self._clock,
             on_close=self._readers.remove,
         )
@@ -99,25 +102,21 @@ class SqliteStream(Stream):
         return reader
 
     async def commit(self, stream: str, group: str, position: str) -> None:
-        if not position.isdecimal():
-            raise ConfigError(f"{position!r} is no position of stream {stream!r}")
-
         def work(session: Session) -> None:
             sid, _ = log.find_stream(session, self._names.physical(stream), self._names)
-            log.commit(session, sid, group, int(position))
+            log.commit(session, sid, group, number_in(sid, position, stream))
 
         self._check_open()
         await self._store.run(work, timeout_s=self._options.request_timeout_s)
 
     async def committed(self, stream: str, group: str) -> str | None:
-        def work(session: Session) -> int | None:
+        def work(session: Session) -> str | None:
             sid, _ = log.find_stream(session, self._names.physical(stream), self._names)
             query = "SELECT position FROM committed WHERE stream = ? AND name = ?"
-            found: int | None = session.one(query, (sid, group))
-            return found
+            found = session.one(query, (sid, group))
+            return None if found is None else spell(sid, found)
 
-        position = await self._read(work)
-        return None if position is None else str(position)
+        return await self._read(work)
 
     async def aclose(self, *, timeout_s: float) -> None:
         self._closed = True

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from anymq.abc import Record, StreamReader
-from anymq.errors import AnyMQError, ClosedError
+from anymq.errors import AnyMQError, ClosedError, ConfigError
 from anymq.support.clock import Clock
 from anymq_sqlite import log
+from anymq_sqlite.positions import spell
 from anymq_sqlite.request import Request
 from anymq_sqlite.rows import Row, message_of
 from anymq_sqlite.session import Session
@@ -30,9 +31,13 @@ class SqliteReader(StreamReader):
         position: int,
         end: int | None,
         *,
+        is_owed: bool,
         clock: Clock,
         on_close: Callable[[SqliteReader], None],
     ) -> None:
+        self.lost = 0
+        """Records that retention removed between where this reader was and where it went on."""
+        self._is_owed = is_owed
         self._store = store
         self._sid = sid
         self._name = name
@@ -53,14 +58,22 @@ class SqliteReader(StreamReader):
             raise ClosedError("this reader is closed")
         if not rows:
             if self._end is not None and rows is not None:
-                self._position = self._end
+                self._pass(self._end)
             return []
+        self._pass(rows[0][0])
         self._position = rows[-1][0] + 1
+        self._is_owed = True
         return [self._record(row) for row in rows]
 
     @property
     def is_at_end(self) -> bool:
         return self._end is not None and self._position >= self._end
+
+    def _pass(self, position: int) -> None:
+        """Go on where there is something again: positions have no gaps of their own."""
+        if self._is_owed:
+            self.lost += position - self._position
+        self._position = position
 
     async def aclose(self, *, timeout_s: float) -> None:
         if not self._closed:
@@ -77,8 +90,9 @@ class SqliteReader(StreamReader):
         def look(session: Session) -> tuple[bool, float | None]:
             # Records are read, not taken: looking is all, and nothing is written.
             rows[:] = log.read(session, sid, position, last, limit)
-            if rows or wait_s <= 0:
-                self._store.call(_resolve, future, list(rows), None)
+            failure = None if rows or log.is_there(session, sid, position) else self._begun_anew()
+            if rows or failure is not None or wait_s <= 0:
+                self._store.call(_resolve, future, list(rows), failure)
                 request.is_cancelled = True
             return False, None
 
@@ -107,8 +121,14 @@ class SqliteReader(StreamReader):
             request.is_cancelled = True
             _resolve(future, None, None)
 
+    def _begun_anew(self) -> ConfigError:
+        return ConfigError(
+            f"stream {self._name!r} is not the one that was read: another file, or an older copy,"
+            f" is in the place of {self._store.file}; begin at its earliest record, or at a moment"
+        )
+
     def _record(self, row: Row) -> Record:
-        position = str(row[0])
+        position = spell(self._sid, row[0])
         message = message_of(self._name, position, row)
         return Record(message, position, row[1], message.partition)
 
