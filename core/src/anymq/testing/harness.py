@@ -66,6 +66,8 @@ class Harness:
     counts_returns: ClassVar[bool] = False
     """The broker itself counts what is given back unhandled as delivered, and cannot be told not
     to (RabbitMQ's quorum queues)."""
+    counts_anonymous: ClassVar[bool] = True
+    """Whether ``inspect`` counts anonymous subscriptions, too (Kafka knows members of groups)."""
     plugin: str = ""
     """What a process of its own loads to know the backend, as ``--plugin`` takes it; "" where it
     is installed."""

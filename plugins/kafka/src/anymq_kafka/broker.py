@@ -34,6 +34,7 @@ class KafkaBroker(Broker):
 
     def __init__(self, options: KafkaOptions, context: BackendContext) -> None:
         self._link = Link(options, context)
+        self._link.on_recovered = self._recovered
         self._subscriptions: list[KafkaSubscription] = []
 
     async def open(self, events: EventSink) -> Capabilities:
@@ -62,6 +63,10 @@ class KafkaBroker(Broker):
 
     def management(self) -> Management:
         return KafkaManagement(self._link, self._holds, self._purge)
+
+    def _recovered(self) -> None:
+        for subscription in self._subscriptions:
+            subscription.suspects_missing()
 
     def _holds(self, topic: str, group: str) -> tuple[int, int]:
         held = [subscription.holds(topic, group) for subscription in self._subscriptions]

@@ -102,7 +102,7 @@ class ClientConfig:
             "socket.keepalive.enable": True,
             "socket.nagle.disable": True,
             "reconnect.backoff.ms": 100,
-            "reconnect.backoff.max.ms": 1000,
+            "reconnect.backoff.max.ms": 2000,
             # With the default, every lost connection to the last broker drops that broker, and the
             # library goes on to ask the dropped one for groups (librdkafka #5511): for ever.
             "metadata.recovery.strategy": "none",

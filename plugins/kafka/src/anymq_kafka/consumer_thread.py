@@ -105,6 +105,9 @@ class ConsumerThread(ABC):
     def note_missing(self) -> None:
         """The server knows a topic no more, or not yet."""
 
+    def vanish(self) -> None:  # noqa: B027
+        """It was abandoned: forget everything."""
+
     def note_end(self, topic: str, partition: int, offset: int) -> None:  # noqa: B027
         """A partition has no more records now (only where the end is asked for)."""
 
@@ -144,6 +147,7 @@ class ConsumerThread(ABC):
 
     def _end(self, consumer: Consumer) -> None:
         if self._is_abandoned:
+            self.vanish()
             return  # the library does not leave the group of a consumer that was never closed
         try:
             self.run_commands(consumer)

@@ -52,6 +52,10 @@ class TopicDirectory:
         """Ask the next time."""
         self._partitions.pop(topic, None)
 
+    def forget_all(self) -> None:
+        """Ask about every topic the next time."""
+        self._partitions.clear()
+
     async def everything(self, *, timeout_s: float) -> dict[str, int]:
         """Partition counts of all topics of the cluster.
 

@@ -41,6 +41,7 @@ class KafkaHarness(CommandHarness):
     timings: ClassVar[Timings] = Timings(
         scale=2.0, quiet_s=0.1, late_s=1.0, detect_s=15.0, resume_s=15.0
     )
+    counts_anonymous: ClassVar[bool] = False
     _made: ClassVar[set[str]] = set()
     """The runs whose topics may still be on the server."""
 

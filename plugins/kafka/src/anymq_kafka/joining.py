@@ -41,12 +41,15 @@ class Joining:
         self._plain = [topic for topic in source.topics if not is_pattern(topic)]
         self._patterns = [topic for topic in source.topics if is_pattern(topic)]
         self._joined: set[str] = set()
+        self._generation = link.declarations.generation
 
     async def subscribe(self, on_lost: OnLost) -> KafkaSubscription:
         """As ``Broker.subscribe``."""
         if self._prefetch < 1 or not (self._plain or self._patterns):
             raise InvalidState("a subscription needs a topic, and a prefetch of at least 1")
-        await self.check()
+        await self._link.restore(timeout_s=self._timeout_s)
+        self._generation = self._link.declarations.generation
+        await self._exist()
         await self._check_patterns()
         subscription = KafkaSubscription(
             self._group,
@@ -67,8 +70,23 @@ class Joining:
                 await subscription.aclose(timeout_s=self._timeout_s)
         return subscription
 
-    async def check(self) -> None:
-        """Raise TopologyError unless the topics that were named are there, with their groups."""
+    async def check(self, subscription: KafkaSubscription) -> None:
+        """Begin anew where the cluster lost all and was restored.
+
+        Raises TopologyError unless the topics that were named are there, with their groups.
+        """
+        await self._link.restore(timeout_s=self._timeout_s)
+        generation = self._link.declarations.generation
+        if generation == self._generation:
+            await self._exist()
+            return
+        self._joined.clear()
+        found = [*self._plain, *await self._matching()]
+        members = await self._join(found, subscription, FIRST)
+        self._generation = generation
+        subscription.begin_anew(members)
+
+    async def _exist(self) -> None:
         lanes = {self._names.topic(topic): topic for topic in self._plain}
         if self._group is not None:
             lanes |= {self._names.topic(topic, self._group): topic for topic in self._plain}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
@@ -17,6 +17,7 @@ from anymq_kafka.admin import Admin
 from anymq_kafka.capabilities import capabilities_of
 from anymq_kafka.client_config import ClientConfig
 from anymq_kafka.cluster import look_at
+from anymq_kafka.declarations import Declarations
 from anymq_kafka.declare import TopicMaker
 from anymq_kafka.directory import TopicDirectory
 from anymq_kafka.errors import error_of
@@ -53,6 +54,9 @@ class Link:
         self.config = ClientConfig(options, context)
         self.client_id = context.client_id
         self._events: EventSink = lambda _event: None
+        self.declarations = Declarations(self._note_restored)
+        self.on_recovered: Callable[[], None] = lambda: None
+        """Called on the loop when the cluster can be reached again."""
         self.capabilities = capabilities_of(options)
         self._clients: Clients | None = None
         self._denied = ""
@@ -99,6 +103,7 @@ class Link:
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
         try:
+            await self.restore(timeout_s=timeout_s)
             missing = await clients.directory.missing(
                 {record.topic for record in records}, timeout_s=timeout_s
             )
@@ -119,6 +124,13 @@ class Link:
                 clients.directory.forget(record.topic)
             results.append(result)
         return results
+
+    async def restore(self, *, timeout_s: float) -> None:
+        """Declare again what a cluster has lost since it was last reached; mostly free.
+
+        Raises: BackendUnavailable, AccessDenied, TopologyError.
+        """
+        await self.declarations.restore(self.clients.directory, timeout_s=timeout_s)
 
     def abandon(self) -> None:
         """Refuse every further call; ``aclose`` still ends the threads."""
@@ -163,6 +175,12 @@ class Link:
     def _note_connection(self, is_up: bool, text: str) -> None:
         self._is_lost = not is_up
         self._events(BackendEvent("recovered" if is_up else "lost", text))
+        if is_up:
+            self.declarations.suspect()
+            self.on_recovered()
+
+    def _note_restored(self, text: str) -> None:
+        self._events(BackendEvent("degraded", text))
 
 
 async def _close(clients: Clients, timeout_s: float) -> None:

@@ -40,8 +40,8 @@ class MemberSink(Protocol):
     def suspects_missing(self) -> None:
         """A topic may be gone."""
 
-    def ended(self, error: Exception | None) -> None:
-        """The thread ended; by this error, if it was not told to."""
+    def ended(self, member: Member, error: Exception | None) -> None:
+        """A member's thread ended; by this error, if it was not told to."""
 
 
 class Member(ConsumerThread):
@@ -57,7 +57,7 @@ class Member(ConsumerThread):
         sink: MemberSink,
         topic: str,
     ) -> None:
-        super().__init__(properties, name=name, bridge=bridge, on_end=sink.ended)
+        super().__init__(properties, name=name, bridge=bridge, on_end=self._tell_end)
         self._prefetch = prefetch
         self.topic = topic
         self.sink = sink
@@ -90,7 +90,17 @@ class Member(ConsumerThread):
         """
         self.post(lambda consumer: self.bridge.call(told, self._purge(consumer)))
 
+    def _tell_end(self, error: Exception | None) -> None:
+        self.sink.ended(self, error)
+
     # In the thread.
+
+    def vanish(self) -> None:
+        """Nothing of it is ours any more, and nobody on the server is told."""
+        partitions = list(self.partitions.values())
+        self.partitions.clear()
+        self.bridge.call(self.sink.leaving, partitions, None)
+        self.forsake(partitions, None)
 
     def _purge(self, consumer: Consumer) -> int:
         count = 0

@@ -56,6 +56,10 @@ class KafkaStream(Stream):
         topics = self._link.clients.topics
         if mode is TopologyMode.MANAGE:
             await topics.make(plans, timeout_s=timeout_s)
+            self._link.declarations.remember(
+                (plan.name for plan in plans),
+                lambda limit_s: topics.make(plans, timeout_s=limit_s),
+            )
         elif mode is TopologyMode.VERIFY:
             found = await topics.differences(plans, timeout_s=timeout_s)
             if found:

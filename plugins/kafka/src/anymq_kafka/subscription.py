@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from anymq.abc import Subscription
@@ -13,12 +12,13 @@ from anymq.message import Delivery
 from anymq.outcome import SETTLED, STALE, Ack, Release, Settlement, SettleResult, SettleUnknown
 from anymq_kafka.member import Arrival, InHand, Member
 from anymq_kafka.partition import OwnedPartition
-from anymq_kafka.wire import message_of, position_of
+from anymq_kafka.tray import Tray
 
 __all__ = ["KafkaSubscription"]
 
-Check = Callable[[], Awaitable[None]]
-"""Raises TopologyError if a topic of the subscription does not exist any more."""
+Check = Callable[["KafkaSubscription"], Awaitable[None]]
+"""Has a subscription read anew what was lost and declared again; raises TopologyError if a topic
+of it does not exist any more."""
 LookForMore = Callable[["KafkaSubscription"], Awaitable[None]]
 """Joins topics that match a pattern and are new."""
 
@@ -38,14 +38,13 @@ class KafkaSubscription(Subscription):
         look_for_more: LookForMore | None = None,
     ) -> None:
         self._group = group
-        self._prefetch = prefetch
         self._on_lost = on_lost
         self._check = check
         self._look_for_more = look_for_more
         self._next_look = 0.0
         self._members: list[Member] = []
-        self._buffer: deque[tuple[Member, Arrival]] = deque()
-        self._in_hand = 0
+        self._gone: list[Member] = []
+        self._tray = Tray(group, prefetch=prefetch)
         self._news = asyncio.Event()
         self._is_paused = False
         self._is_stopped = False
@@ -62,6 +61,13 @@ class KafkaSubscription(Subscription):
             member.start()
         self._hold()
 
+    def begin_anew(self, members: Sequence[Member]) -> None:
+        """Go on with other members, and let those before them vanish: the cluster lost all."""
+        for member in self._members:
+            member.abandon()
+        self._gone, self._members = self._gone + self._members, []
+        self.begin(members)
+
     async def receive(self, *, max_messages: int, wait_s: float) -> Sequence[Delivery]:
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
@@ -69,7 +75,8 @@ class KafkaSubscription(Subscription):
             await self._raise_if_over()
             if self._is_stopped:
                 return []
-            found = self._hand_out(max_messages)
+            is_held = self._is_paused or self._is_purging
+            found = [] if is_held else self._tray.hand_out(max_messages)
             if found:
                 return found
             await self._look(loop.time())
@@ -89,7 +96,7 @@ class KafkaSubscription(Subscription):
             return results
         places: dict[Member, list[int]] = {}
         for index, item in enumerate(items):
-            member = self._take_back(item.delivery)
+            member = self._tray.take_back(item.delivery)
             if member is None:
                 continue
             if isinstance(item.outcome, Release):
@@ -124,7 +131,7 @@ class KafkaSubscription(Subscription):
 
     async def stop(self) -> None:
         self._is_stopped = True
-        self._buffer.clear()
+        self._tray.clear()
         self._hold()
         self._news.set()
 
@@ -132,7 +139,7 @@ class KafkaSubscription(Subscription):
         await self.stop()
         self.is_closed = True
         async with asyncio.TaskGroup() as closing:
-            for member in self._members:
+            for member in (*self._gone, *self._members):
                 closing.create_task(member.aclose(timeout_s=timeout_s))
 
     def holds(self, topic: str, group: str) -> tuple[int, int]:
@@ -160,7 +167,7 @@ class KafkaSubscription(Subscription):
 
         def tell(count: int) -> None:
             # One that was released meanwhile is still unsettled, and stays.
-            self._buffer = deque(waiting for waiting in self._buffer if _is_open(waiting[1]))
+            self._tray.drop_settled()
             if not told.done():
                 told.set_result(count)
 
@@ -170,7 +177,7 @@ class KafkaSubscription(Subscription):
     def abandon(self) -> None:
         """Vanish without settling or leaving, as a killed process does. For tests."""
         self.is_closed = True
-        self._buffer.clear()
+        self._tray.clear()
         self._news.set()
         for member in self._members:
             member.abandon()
@@ -179,32 +186,30 @@ class KafkaSubscription(Subscription):
 
     def arrived(self, member: Member, arrivals: Sequence[Arrival]) -> None:
         if not self._is_stopped:
-            self._buffer.extend((member, arrival) for arrival in arrivals)
+            self._tray.put(member, arrivals)
             self._news.set()
 
     def leaving(
         self, partitions: Sequence[OwnedPartition], reply: Callable[[InHand], None] | None
     ) -> None:
-        gone = set(map(id, partitions))
-        self._buffer = deque(waiting for waiting in self._buffer if id(waiting[1][0]) not in gone)
+        held = self._tray.drop(partitions)
         if reply is not None:
-            reply([(partition, offset) for partition in partitions for offset in partition.in_hand])
-        lost = [delivery for partition in partitions for delivery in partition.in_hand.values()]
+            reply(held)
+        lost = [partition.in_hand[offset] for partition, offset in held]
         if lost and not self.is_closed:
             self._on_lost(lost)
 
     def left(self, partitions: Sequence[OwnedPartition]) -> None:
-        for partition in partitions:
-            self._in_hand -= len(partition.in_hand)
-            partition.in_hand.clear()
+        self._tray.forget(partitions)
         self._news.set()
 
     def suspects_missing(self) -> None:
+        """A topic may be gone; the next ``receive`` looks. Also told after a reconnect."""
         self._is_suspect = True
         self._news.set()
 
-    def ended(self, error: Exception | None) -> None:
-        if not self.is_closed:
+    def ended(self, member: Member, error: Exception | None) -> None:
+        if not self.is_closed and member in self._members:
             self._failure = error or BackendUnavailable("the consumer ended by itself")
             self._news.set()
 
@@ -216,7 +221,7 @@ class KafkaSubscription(Subscription):
         if self._is_suspect:
             self._is_suspect = False
             try:
-                await self._check()
+                await self._check(self)
             except BackendUnavailable:
                 self._is_suspect = True  # asked again with the next receive
 
@@ -232,28 +237,6 @@ class KafkaSubscription(Subscription):
     def _wake_at(self, until: float) -> float:
         return until if self._look_for_more is None else min(until, self._next_look)
 
-    def _hand_out(self, max_messages: int) -> list[Delivery]:
-        count = min(max_messages, self._prefetch - self._in_hand, len(self._buffer))
-        if self._is_paused or self._is_purging or count <= 0:
-            return []
-        return [self._deliver(*self._buffer.popleft()) for _ in range(count)]
-
-    def _deliver(self, member: Member, arrival: Arrival) -> Delivery:
-        partition, native, count = arrival
-        offset = native.offset() or 0
-        delivery = Delivery(
-            message=message_of(native, partition.topic, partition.lane),
-            group=self._group,
-            token=(member, partition, offset),
-            position=position_of(native),
-            delivery_count=count,
-            redelivered=partition.was_out(offset),
-            native=native,
-        )
-        partition.in_hand[offset] = delivery
-        self._in_hand += 1
-        return delivery
-
     def _release(self, member: Member, delivery: Delivery) -> SettleResult:
         """Hand it out again next: its partition, and so its group, is ours to serve.
 
@@ -264,29 +247,13 @@ class KafkaSubscription(Subscription):
             return STALE
         partition.released.add(delivery.token[2])
         if not self._is_stopped:
-            arrival = (partition, delivery.native, delivery.delivery_count or 1)
-            self._buffer.appendleft((member, arrival))
+            self._tray.release(member, delivery)
             self._news.set()
         return SETTLED
-
-    def _take_back(self, delivery: Delivery) -> Member | None:
-        """The member that a delivery in hand came from; None for one that is not in hand."""
-        member: Member
-        partition: OwnedPartition
-        member, partition, offset = delivery.token
-        if partition.in_hand.pop(offset, None) is None:
-            return None
-        self._in_hand -= 1
-        return member
 
     def _hold(self) -> None:
         for member in self._members:
             member.hold(self._is_paused or self._is_stopped)
-
-
-def _is_open(arrival: Arrival) -> bool:
-    partition, native, _ = arrival
-    return (native.offset() or 0) in partition.prefix
 
 
 async def _within(

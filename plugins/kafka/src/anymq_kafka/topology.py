@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from anymq.errors import TopologyError, UnsupportedError
 from anymq.topology import GroupSpec, TopicSpec, Topology, TopologyMode, is_pattern
@@ -31,10 +32,15 @@ class TopologyKeeper:
         if mode is TopologyMode.ASSUME:
             return
         self._check_durability(topology)
-        patterns = Patterns(self._link)
         if mode is TopologyMode.VERIFY:
-            await self._verify(topology, patterns, timeout_s)
+            await self._verify(topology, Patterns(self._link), timeout_s)
             return
+        topics = await self._manage(topology, timeout_s)
+        self._link.declarations.remember(topics, partial(self._manage, topology))
+
+    async def _manage(self, topology: Topology, timeout_s: float) -> list[str]:
+        """Make what is missing; the physical topics that are there now."""
+        patterns = Patterns(self._link)
         await patterns.remember(topology, timeout_s=timeout_s)
         groups = await patterns.spell_out(topology, timeout_s=timeout_s)
         partitions = await self._partitions(topology.topics, groups, timeout_s)
@@ -50,6 +56,7 @@ class TopologyKeeper:
             )
             for group in groups
         )
+        return [plan.name for plan in plans]
 
     def _check_durability(self, topology: Topology) -> None:
         given = self._link.capabilities.durability
