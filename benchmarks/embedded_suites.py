@@ -8,8 +8,10 @@ from functools import partial
 from benchmarks.body import PlainJson
 from benchmarks.ours.flow import publish_many_flow, window_flow
 from benchmarks.ours.halves import consume_half, on_sqlite, publish_half
+from benchmarks.ours.streams import append_half, read_half
 from benchmarks.raw.memory import queue_loop
 from benchmarks.raw.sqlite import claim_and_delete_loop, insert_loop
+from benchmarks.raw.sqlite_stream import append_loop, read_loop
 from benchmarks.suite import Suite
 
 __all__ = ["EMBEDDED"]
@@ -48,5 +50,23 @@ EMBEDDED: Mapping[str, Suite] = {
             "consume, json": partial(on_sqlite, half=consume_half, codec=PlainJson()),
         },
         goals={"consume, default codec": 0.5, "consume, json": 0.5},
+    ),
+    "sqlite-append": Suite(
+        baseline="raw: insert into a log",
+        candidates={
+            "raw: insert into a log": append_loop,
+            "append_many, default codec": partial(on_sqlite, half=append_half),
+            "append_many, json": partial(on_sqlite, half=append_half, codec=PlainJson()),
+        },
+        goals={"append_many, default codec": 0.85},
+    ),
+    "sqlite-read": Suite(
+        baseline="raw: select from a log",
+        candidates={
+            "raw: select from a log": read_loop,
+            "read, default codec": partial(on_sqlite, half=read_half),
+            "read, json": partial(on_sqlite, half=read_half, codec=PlainJson()),
+        },
+        goals={"read, default codec": 0.75},
     ),
 }

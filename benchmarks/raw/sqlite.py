@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from benchmarks.body import BODY, dumps, loads
 
-__all__ = ["claim_and_delete_loop", "insert_loop"]
+__all__ = ["claim_and_delete_loop", "database", "insert_loop"]
 
 BATCH = 500
 _SCHEMA = """CREATE TABLE queue (
@@ -32,7 +32,7 @@ _DELETE = "DELETE FROM queue WHERE seq = ? AND owner = 1"
 
 async def insert_loop(messages: int) -> float:
     """Insert so many; messages per second."""
-    with _database() as connection:
+    with database(_SCHEMA, _READY) as connection:
         began = perf_counter()
         _insert(connection, messages)
         return messages / (perf_counter() - began)
@@ -46,7 +46,7 @@ async def claim_and_delete_loop(messages: int) -> float:
         nonlocal handled
         handled += 1
 
-    with _database() as connection:
+    with database(_SCHEMA, _READY) as connection:
         _insert(connection, messages)
         began = perf_counter()
         while handled < messages:
@@ -71,7 +71,8 @@ def _insert(connection: sqlite3.Connection, messages: int) -> None:
 
 
 @contextmanager
-def _database() -> Iterator[sqlite3.Connection]:
+def database(*schema: str) -> Iterator[sqlite3.Connection]:
+    """A new file with these tables, set up as ours is."""
     with tempfile.TemporaryDirectory() as folder:
         connection = sqlite3.connect(f"{folder}/raw.db", isolation_level=None)
         for statement in (
@@ -79,8 +80,7 @@ def _database() -> Iterator[sqlite3.Connection]:
             "PRAGMA synchronous = FULL",
             "PRAGMA wal_autocheckpoint = 4000",
             "PRAGMA secure_delete = FAST",
-            _SCHEMA,
-            _READY,
+            *schema,
         ):
             connection.execute(statement)
         try:

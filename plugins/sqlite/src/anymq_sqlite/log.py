@@ -26,6 +26,9 @@ __all__ = [
     "trim_by_age",
 ]
 
+CHUNK = 64
+MOST_BYTES = 4 * 1024 * 1024
+"""Read at once, but for a chunk: so much a reader may hold in advance."""
 _APPEND = (
     f"INSERT INTO log (rid, appended_at, {CONTENT_COLUMNS})"
     f" VALUES ({','.join('?' * (2 + len(CONTENT)))})"
@@ -96,11 +99,21 @@ def append(
 
 
 def read(session: Session, sid: int, position: int, last: int | None, limit: int) -> list[Row]:
-    """Up to ``limit`` records from a position on; of each its position, time and content."""
+    """Up to ``limit`` records from a position on, fewer where they are large; none if there is
+    none. Of each its rid, time and content."""
     base = sid * ROOM
     end = base + (ROOM - 1 if last is None else last)
-    rows = session.execute(_READ, (base + position, end, limit)).fetchall()
-    return [(row[0] - base, *row[1:]) for row in rows]
+    cursor = session.execute(_READ, (base + position, end, limit))
+    rows: list[Row] = []
+    size = 0
+    while len(rows) < limit and size < MOST_BYTES:
+        chunk = cursor.fetchmany(min(CHUNK, limit - len(rows)))
+        if not chunk:
+            break
+        rows += chunk
+        size += sum(len(row[-1]) for row in chunk if row[-1].__class__ is bytes)
+    cursor.close()
+    return rows
 
 
 def is_there(session: Session, sid: int, position: int) -> bool:

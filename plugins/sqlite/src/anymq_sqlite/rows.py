@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from anymq.abc import Record
 from anymq.message import EMPTY, Message
 
-__all__ = ["CONTENT", "CONTENT_COLUMNS", "Row", "content_of", "message_of"]
+__all__ = ["CONTENT", "CONTENT_COLUMNS", "Row", "content_of", "message_of", "records_of"]
 
 Row = tuple[Any, ...]
 
@@ -43,7 +44,7 @@ def message_of(topic: str, fallback_id: str, row: Sequence[Any]) -> Message:
     """The message of a row that ends with CONTENT; whatever a foreign client left out is filled."""
     key, timestamp, kind, lock, partition, attempt, priority, expires_at, extra, body = row[-10:]
     if body.__class__ is not bytes:
-        body = body.encode() if isinstance(body, str) else str(body).encode()
+        body = _bytes(body)
     message = Message(
         topic,
         body,
@@ -63,6 +64,52 @@ def message_of(topic: str, fallback_id: str, row: Sequence[Any]) -> Message:
     if extra is not None:
         _fill(message, extra)
     return message
+
+
+def records_of(stream: str, rows: Iterable[Row]) -> list[Record]:
+    """The records of rows of a log: rid, time, and CONTENT. Spelled out, for it is called for
+    each record that anybody reads."""
+    records = []
+    for (
+        rid,
+        at,
+        key,
+        timestamp,
+        kind,
+        lock,
+        partition,
+        attempt,
+        priority,
+        until,
+        extra,
+        body,
+    ) in rows:
+        position = str(rid)
+        message = Message(
+            stream,
+            body if body.__class__ is bytes else _bytes(body),
+            key or position,
+            timestamp or 0.0,
+            kind or _JSON,
+            EMPTY,
+            lock,
+            partition,
+            None,
+            "main",
+            None,
+            until,
+            priority,
+            attempt,
+        )
+        if extra is not None:
+            _fill(message, extra)
+        records.append(Record(message, position, at, partition))
+    return records
+
+
+def _bytes(body: object) -> bytes:
+    """What a foreign client put there instead of bytes."""
+    return body.encode() if isinstance(body, str) else str(body).encode()
 
 
 def _extra(message: Message) -> str | None:
