@@ -12,7 +12,7 @@ from anymq.abc import BackendContext, BackendEvent
 from anymq.message import Delivery, Message
 from anymq.outcome import Confirmed, Outcome, Settlement, SettleResult
 from anymq.support.clock import SystemClock
-from anymq.topology import GroupSpec, Source, TopicSpec, Topology, TopologyMode
+from anymq.topology import GroupSpec, Order, Source, TopicSpec, Topology, TopologyMode
 from anymq_redis.broker import RedisBroker
 from anymq_redis.condition import Condition
 from anymq_redis.link import Link
@@ -75,11 +75,17 @@ class Bench:
         await broker.declare(topology, mode=TopologyMode.MANAGE, timeout_s=CALL_S)
 
     async def member(
-        self, broker: RedisBroker, topic: str, group: str | None, *, prefetch: int = 100
+        self,
+        broker: RedisBroker,
+        topic: str,
+        group: str | None,
+        *,
+        prefetch: int = 100,
+        order: Order = "none",
     ) -> RedisSubscription:
         """A member of a group, or an anonymous one."""
         return await broker.subscribe(
-            Source((topic,), group), prefetch=prefetch, on_lost=self.lost.extend
+            Source((topic,), group, order), prefetch=prefetch, on_lost=self.lost.extend
         )
 
     def message(self, topic: str, number: int = 0, **fields: Any) -> Message:

@@ -58,7 +58,7 @@ def test_a_room_of_one_serves_every_feed_in_turn() -> None:
     """No stream starves behind another."""
     feeds = feeds_of("t", TopicKeys("t"), "g", 2)
 
-    served = {shares(feeds, 1, turn)[0][0].stream for turn in range(3)}
+    served = {shares(feeds, 1, turn)[0][0].stream for turn in range(4)}
 
     assert served == {feed.stream for feed in feeds}
 
@@ -68,7 +68,7 @@ def test_companions_share_the_topics_hash_slot() -> None:
     keys = TopicKeys("shop.orders")
 
     assert keys.streams(1) == ["shop.orders"]
-    assert keys.group("desk").retry == "{shop.orders}.desk.retry"
+    assert keys.group("desk").retry() == "{shop.orders}.desk.retry"
     assert keys.streams(2) == ["{shop.orders}#0", "{shop.orders}#1"]
     assert not set(LogKeys("shop.orders").streams(2)) & set(keys.streams(1))
 

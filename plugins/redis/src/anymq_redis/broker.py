@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from uuid import uuid4
 
 from anymq.abc import BackendContext, Broker, EventSink, Health, Management
 from anymq.abc.broker import OnLost
 from anymq.capabilities import Capabilities
-from anymq.errors import ClosedError, UnsupportedError
+from anymq.errors import AnyMQError, ClosedError
 from anymq.message import Message
-from anymq.outcome import SendResult
-from anymq.topology import Source, Topology, TopologyMode, is_pattern
+from anymq.outcome import Rejected, SendResult
+from anymq.topology import Source, Topology, TopologyMode
 from anymq_redis.condition import Condition
-from anymq_redis.errors import translate
-from anymq_redis.feeds import feeds_of
+from anymq_redis.discovery import Discovery
 from anymq_redis.keys import ANONYMOUS_PREFIX
 from anymq_redis.ledger import Ledger
 from anymq_redis.link import Greeting, Link
@@ -69,7 +69,7 @@ class RedisBroker(Broker):
     async def health(self) -> Health:
         if self._is_closed or not self._is_open:
             return Health("down", "closed" if self._is_closed else "not open yet")
-        return await look(self._admin, self._options)
+        return await look(self._admin, self._options, self._condition)
 
     async def declare(self, topology: Topology, *, mode: TopologyMode, timeout_s: float) -> None:
         self._check_open()
@@ -79,17 +79,41 @@ class RedisBroker(Broker):
         self, messages: Sequence[Message], *, timeout_s: float, atomic: bool = False
     ) -> Sequence[SendResult]:
         self._check_open()
-        return await self._sender.send(messages, timeout_s=timeout_s, atomic=atomic)
+        link, deadline = self._sender_link, time.monotonic() + timeout_s
+        connections = link.connections
+        results = await self._sender.send(messages, timeout_s=timeout_s, atomic=atomic)
+        again = [i for i, result in enumerate(results) if self._is_lost(messages[i], result)]
+        if not again and connections in (0, link.connections):
+            return results
+        left_s = max(0.001, deadline - time.monotonic())
+        if not await self._renew(left_s, is_lost=bool(again)) or not again:
+            return results
+        sent = await self._sender.send(
+            [messages[i] for i in again], timeout_s=left_s, atomic=atomic
+        )
+        fresh = dict(zip(again, sent, strict=True))
+        return [fresh.get(i, result) for i, result in enumerate(results)]
 
     async def subscribe(
         self, source: Source, *, prefetch: int, on_lost: OnLost
     ) -> RedisSubscription:
         self._check_open()
-        member = await self._member(source)
+        identity = uuid4().hex
+        group = source.group or f"{ANONYMOUS_PREFIX}{identity}"
+        discovery = Discovery(source, group, self._declarations, self._options)
+        member = Member(
+            await discovery.begin(),
+            group=group,
+            consumer=f"{self._context.client_id}-{identity}",
+            is_private=source.group is None,
+            is_ordered=source.order == "key",
+            options=self._options,
+        )
         await self._join(member)
         subscription = RedisSubscription(
             member,
-            reader=self._link("reader"),
+            discovery=discovery,
+            reader=self._link("reader", is_reader=True),
             settler=self._link("settler"),
             clock=self._context.clock,
             condition=self._condition,
@@ -98,6 +122,7 @@ class RedisBroker(Broker):
             on_close=self._subscriptions.remove,
         )
         self._subscriptions.append(subscription)
+        await subscription.begin()
         return subscription
 
     def management(self) -> Management:
@@ -123,39 +148,34 @@ class RedisBroker(Broker):
         self._sender_link.abandon()
         self._admin.abandon()
 
-    async def _member(self, source: Source) -> Member:
-        if any(is_pattern(topic) for topic in source.topics):
-            raise UnsupportedError("redis has no subscriptions to patterns of topics")
-        timeout_s = self._options.request_timeout_s
-        partitions = await self._declarations.partitions(
-            source.topics, source.group, timeout_s=timeout_s
-        )
-        identity = uuid4().hex
-        group = source.group or f"{ANONYMOUS_PREFIX}{identity}"
-        feeds = [
-            feed
-            for topic, n in zip(source.topics, partitions, strict=True)
-            for feed in feeds_of(topic, self._declarations.keys(topic), group, n)
-        ]
-        return Member(
-            feeds=tuple(feeds),
-            group=group,
-            consumer=f"{self._context.client_id}-{identity}",
-            is_private=source.group is None,
-            options=self._options,
-        )
-
     async def _join(self, member: Member) -> None:
         # Renewed before it is made: nobody may take it for that of a dead subscription.
-        commands = Upkeep(member, self._context.clock).renew() + member.join()
-        replies = await self._admin.run(commands, timeout_s=self._options.request_timeout_s)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise translate(reply, self._options.address) from reply
+        commands = Upkeep(member, self._context.clock).renew() + member.join(member.feeds)
+        await self._declarations.run(commands, timeout_s=self._options.request_timeout_s)
 
-    def _link(self, purpose: str, greeting: Greeting | None = None) -> Link:
+    def _is_lost(self, message: Message, result: SendResult) -> bool:
+        """Whether there is nowhere to put it although this process declared where."""
+        if not isinstance(result, Rejected) or result.code != "not_found":
+            return False
+        return self._declarations.has_made(message.topic, message.group)
+
+    async def _renew(self, timeout_s: float, *, is_lost: bool) -> bool:
+        """Declare again, after a new connection or when something declared is gone."""
+        if is_lost:
+            self._condition.degraded("topics or groups were gone and are made again")
+        try:
+            await self._declarations.renew(timeout_s=timeout_s)
+        except AnyMQError:
+            return False
+        return True
+
+    def _link(
+        self, purpose: str, greeting: Greeting | None = None, *, is_reader: bool = False
+    ) -> Link:
         name = f"{self._context.client_id}-{purpose}"
-        return Link(self._options, self._condition, name=name, greeting=greeting)
+        return Link(
+            self._options, self._condition, name=name, greeting=greeting, is_reader=is_reader
+        )
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anymq.capabilities import Capabilities, Durability, Support
+from anymq.capabilities import Capabilities, Durability, Feature, Support
 from anymq_redis.options import RedisOptions
 
 __all__ = ["claimed", "found"]
@@ -20,19 +20,25 @@ _SUPPORT: dict[str, Support] = {
     "delayed_delivery": Support.NATIVE,
     "priority": Support.EMULATED,
     "ttl": Support.EMULATED,
+    "order_by_key": Support.EMULATED,
     "replay": Support.NATIVE,
     "seek": Support.NATIVE,
+    "wildcard_subscribe": Support.EMULATED,
     "lease_extension": Support.NATIVE,
     "delivery_count": Support.NATIVE,
     "batch_atomic": Support.NATIVE,
 }
+
+_HANDLES: frozenset[Feature] = frozenset(
+    {"release", "retry", "dead_letter", "due_at", "order_by_key", "wildcard", "batch_atomic"}
+)
 
 
 def claimed(options: RedisOptions) -> Capabilities:
     """What a server that is set up as it should be gives."""
     return Capabilities(
         support=_SUPPORT,
-        handles=frozenset({"release", "retry", "dead_letter", "due_at", "batch_atomic"}),
+        handles=_HANDLES,
         durability=Durability.PROCESS_CRASH,
         max_message_bytes=options.max_message_bytes,
         max_batch=options.max_batch,

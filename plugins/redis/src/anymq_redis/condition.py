@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from anymq.abc import BackendEvent, EventSink
 
 __all__ = ["Condition"]
@@ -14,21 +16,30 @@ class Condition:
         self._address = address
         self._events: EventSink | None = None
         self._is_lost = False
+        self._readers: dict[Hashable, str] = {}
+
+    @property
+    def trouble(self) -> str:
+        """Why a subscription cannot read at present; empty where all can."""
+        return next(iter(self._readers.values()), "")
 
     def connected(self, events: EventSink) -> None:
         """The server was reached for the first time; from now on changes are told."""
         self._events = events
         self._tell("connected", self._address)
 
-    def lost(self, reason: str) -> None:
-        """An exchange failed for want of a connection."""
+    def lost(self, reason: str, *, reader: Hashable = None) -> None:
+        """An exchange failed for want of a connection; ``reader`` is whose that was, if one's."""
+        if reader is not None:
+            self._readers[reader] = reason
         if self._events is not None and not self._is_lost:
             self._is_lost = True
             self._tell("lost", reason)
 
-    def works(self) -> None:
-        """An exchange succeeded."""
-        if self._is_lost:
+    def works(self, *, reader: Hashable = None) -> None:
+        """An exchange succeeded, or this reader reads no more."""
+        self._readers.pop(reader, None)
+        if self._is_lost and not self._readers:
             self._is_lost = False
             self._tell("recovered", self._address)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 from redis import exceptions as client
 
 from anymq.errors import (
@@ -42,8 +44,12 @@ _BY_WORD: tuple[tuple[str, type[AnyMQError]], ...] = (
 def translate(error: Exception, address: str) -> AnyMQError:
     """The error to raise in place of the client's; never holds credentials or bodies."""
     text = f"redis at {address}: {str(error) or type(error).__name__}"
+    if (reason := _bad_file(error)) is not None:
+        return ConfigError(f"redis at {address}: {reason} (see the tls_*_file options)")
     if "CERTIFICATE" in text:
         text += " (see tls_ca_file and tls_verify)"
+    if isinstance(error, client.AuthenticationError):
+        text += " (see the URL's user name and password)"
     for word, ours in _BY_WORD:
         if word in str(error):
             return ours(text)
@@ -51,6 +57,16 @@ def translate(error: Exception, address: str) -> AnyMQError:
         if isinstance(error, theirs):
             return ours(text)
     return BackendUnavailable(text)
+
+
+def _bad_file(error: Exception) -> str | None:
+    """What is wrong with a certificate or key of ours, which the client calls a lost connection."""
+    cause = error.__context__
+    if isinstance(cause, (FileNotFoundError, PermissionError, IsADirectoryError)):
+        return f"a TLS file cannot be read: {cause.strerror}"
+    if isinstance(cause, ssl.SSLError) and ("PEM" in str(cause) or "X509" in str(cause)):
+        return f"a TLS file cannot be used: {cause.strerror}"
+    return None
 
 
 def refusal(error: AnyMQError) -> SendResult:

@@ -27,6 +27,22 @@ class Feed:
     lane: Lane
     label: str = ""
     """Put before an id to make a position, where a topic has several partitions."""
+    partition: int = 0
+    marks: int = 1
+    """Where keys are kept in order: how often something was left that is to be claimed first."""
+    cleaned: int = 0
+    """There, too: so many of the marks have been dealt with."""
+    last_id: str = ""
+    """And everything up to this id has been delivered."""
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether something may have been left."""
+        return self.marks != self.cleaned
+
+    def mark(self) -> None:
+        """Something may have been left."""
+        self.marks += 1
 
     @property
     def deletes(self) -> str:
@@ -74,10 +90,13 @@ def feeds_of(topic: str, keys: TopicKeys, group: str, partitions: int) -> list[F
     """All that a member of the group reads of one topic: main streams first."""
     companions = keys.group(group)
     feeds = [
-        Feed(stream, topic, keys, companions, "main", f"{i}:" if partitions > 1 else "")
+        Feed(stream, topic, keys, companions, "main", f"{i}:" if partitions > 1 else "", i)
         for i, stream in enumerate(keys.streams(partitions))
     ]
-    feeds.append(Feed(companions.retry, topic, keys, companions, "retry", "retry:"))
+    feeds += [
+        Feed(stream, topic, keys, companions, "retry", f"retry:{i}:" if i else "retry:", i)
+        for i, stream in enumerate(companions.retries(partitions))
+    ]
     return feeds
 
 

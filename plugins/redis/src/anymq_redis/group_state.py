@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anymq.abc import GroupState
+from anymq_redis.keys import RETURNED_TO
 
 __all__ = ["Member", "state_of"]
 
@@ -41,7 +42,7 @@ def state_of(
         facts for info in infos for facts in map(_pairs, info) if facts[b"name"].decode() == group
     ]
     lags = [facts.get(b"lag") for facts in rows]
-    here = {member.name for member in consumers if member.idle_s < gone_s}
+    here = {m.name for m in consumers if m.idle_s < gone_s} - {RETURNED_TO.encode()}
     idle_s = min((member.idle_s for member in consumers), default=None)
     return GroupState(
         topic=topic,

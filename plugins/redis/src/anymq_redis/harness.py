@@ -51,7 +51,9 @@ class RedisHarness(CommandHarness):
         await super().disrupt(how)
 
     async def delete(self, topic: str, group: str) -> None:
-        await self._ask(("DEL", *TopicKeys(topic).streams(1), TopicKeys(topic).group(group).retry))
+        await self._ask(
+            ("DEL", *TopicKeys(topic).streams(1), TopicKeys(topic).group(group).retry())
+        )
 
     async def revocable_url(self) -> str:
         self._user, password = f"kit-{uuid4().hex[:8]}", uuid4().hex

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from anymq.message import Delivery
 from anymq_redis.feeds import Feed, Token
@@ -61,6 +61,20 @@ class Holdings:
     def ids(self, feed: Feed) -> list[str]:
         """What is held of one stream."""
         return [token.entry_id for token in self._held if token.feed is feed]
+
+    def has(self, feed: Feed) -> bool:
+        """Whether anything is held of one stream."""
+        return any(token.feed is feed for token in self._held)
+
+    def of(self, feeds: Collection[Feed]) -> list[Delivery]:
+        """What is held of these streams, and nobody is settling."""
+        if not feeds:
+            return []
+        return [
+            delivery
+            for token, delivery in self._held.items()
+            if token.feed in feeds and token not in self._settling
+        ]
 
     def lost(self, feed: Feed, ids: Sequence[bytes]) -> list[Delivery]:
         """Those of these ids that are held and that nobody is settling."""

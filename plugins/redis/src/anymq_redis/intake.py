@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from anymq.abc.broker import OnLost
@@ -16,6 +16,7 @@ from anymq_redis.holdings import Holdings
 from anymq_redis.link import Command, Link
 from anymq_redis.member import Member
 from anymq_redis.mover import Mover
+from anymq_redis.ownership import Ownership
 from anymq_redis.scripts import script
 from anymq_redis.settling import by_feed
 from anymq_redis.upkeep import Upkeep
@@ -24,6 +25,9 @@ __all__ = ["POLL_S", "Intake"]
 
 POLL_S = 0.08
 """Longest wait in one go, so that ``stop`` is heard. An idle server makes it up to 0.1 s longer."""
+
+Attendant = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+"""What is done besides while a member waits, until the event."""
 
 
 class Intake:
@@ -38,16 +42,17 @@ class Intake:
         mover: Mover,
         holdings: Holdings,
         condition: Condition,
+        ownership: Ownership,
         on_lost: OnLost,
     ) -> None:
         self._link = link
         self._member = member
-        self._by_stream = {feed.stream.encode(): feed for feed in member.feeds}
         self._upkeep = upkeep
-        self._mover = mover
         self._holdings = holdings
         self._condition = condition
         self._on_lost = on_lost
+        self._ownership = ownership
+        self._attendants: list[Attendant] = [mover.run]
         self._is_interrupted = False
         self._is_flowing = True
         self._turn = 0
@@ -56,6 +61,12 @@ class Intake:
         """Set where the server may hold more for us, or less, than we know."""
         self.is_shut = False
         """Set while nothing may be handed out: what a read brings is given back."""
+
+    async def join(self) -> None:
+        """Nothing is divided among the members: each takes what it can."""
+
+    async def keep(self) -> None:
+        """Nothing besides the deliveries has a lease."""
 
     async def take(self, room: int, wait_s: float) -> list[Delivery]:
         """1 to ``room`` deliveries, or none after ``wait_s`` seconds or less.
@@ -99,13 +110,18 @@ class Intake:
         read = self._member.read(self._member.feeds, 1, block_s)
         if not block_s:
             return await self._run([read])
+        return await self._attended(lambda: self._run([read], block_s))
+
+    async def _attended(self, wait: Callable[[], Awaitable[list[Any]]]) -> list[Any]:
+        """Wait, while the attendants do what is due meanwhile."""
         is_over = asyncio.Event()
         failure: AnyMQError | None = None
         replies: list[Any] = []
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._mover.run(is_over))
+            for attendant in self._attendants:
+                tasks.create_task(attendant(is_over))
             try:
-                replies = await self._run([read], block_s)
+                replies = await wait()
             except AnyMQError as error:
                 failure = error  # raised below: the group would wrap it
             finally:
@@ -116,7 +132,7 @@ class Intake:
 
     def _new(self, replies: Iterable[Any]) -> list[Delivery]:
         return [
-            self._member.delivery(self._by_stream[stream], entry)
+            self._member.delivery(self._member.by_stream[stream], entry)
             for reply in replies
             for stream, entries in reply or ()
             for entry in entries
@@ -156,12 +172,15 @@ class Intake:
         if self.is_shut:
             room = 0
         if len(found) > room:
+            surplus = by_feed(found[room:])
             await self._run(
                 [
-                    (*self._member.give_back(feed), *(d.token.entry_id for d in surplus))
-                    for feed, surplus in by_feed(found[room:]).items()
+                    (*self._member.give_back(feed), *(d.token.entry_id for d in deliveries))
+                    for feed, deliveries in surplus.items()
                 ]
             )
+            for feed in surplus:
+                feed.mark()
             del found[room:]
         self._holdings.add(found)
         return found
@@ -184,5 +203,6 @@ class Intake:
         """The server lost the group, as by FLUSHALL: make it again and say so."""
         self._condition.degraded(f"group {self._member.group!r} was gone and is made again")
         await self._link.run(
-            self._member.restore(), timeout_s=self._member.options.request_timeout_s
+            self._member.restore(self._member.feeds),
+            timeout_s=self._member.options.request_timeout_s,
         )

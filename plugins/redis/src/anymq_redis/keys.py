@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ANONYMOUS_PREFIX", "GroupKeys", "LogKeys", "TopicKeys"]
+__all__ = ["ANONYMOUS_PREFIX", "RETURNED_TO", "GroupKeys", "LogKeys", "TopicKeys"]
 
 ANONYMOUS_PREFIX = "anymq:"
 """Begins the name of a private group; no declared group's name may hold a colon."""
+
+RETURNED_TO = "anymq:returned"
+"""The consumer that holds what was given back in its place: nobody, until the owner claims it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,13 @@ class GroupKeys:
     topic: str
     name: str
 
-    @property
-    def retry(self) -> str:
-        """Stream: what concerns this group alone."""
-        return f"{{{self.topic}}}.{self.name}.retry"
+    def retry(self, partition: int = 0) -> str:
+        """Stream: what concerns this group alone, of one partition."""
+        return f"{{{self.topic}}}.{self.name}.retry" + (f"#{partition}" if partition else "")
+
+    def retries(self, partitions: int) -> list[str]:
+        """The private streams of all partitions."""
+        return [self.retry(i) for i in range(partitions)]
 
     @property
     def dead(self) -> str:
@@ -72,6 +78,17 @@ class GroupKeys:
     def delayed(self) -> str:
         """Sorted set: its delayed messages, by due moment (ms)."""
         return f"{{{self.topic}}}.{self.name}.delayed"
+
+    @property
+    def members(self) -> str:
+        """Hash with expiry: until when (ms) each member that keeps keys in order is one, and since
+        when."""
+        return f"{{{self.topic}}}.{self.name}.members"
+
+    @property
+    def owners(self) -> str:
+        """Hash with expiry: the member that owns each partition."""
+        return f"{{{self.topic}}}.{self.name}.owners"
 
     @property
     def admin(self) -> str:

@@ -46,7 +46,9 @@ class Link:
         *,
         name: str,
         greeting: Greeting | None = None,
+        is_reader: bool = False,
     ) -> None:
+        self._reader = self if is_reader else None
         self._greeting = greeting
         self._options = options
         self._condition = condition
@@ -54,6 +56,8 @@ class Link:
         # Guards the connection: one exchange at a time, first come, first served.
         self._lock = asyncio.Lock()
         self._is_abandoned = False
+        self.connections = 0
+        """How often it connected."""
 
     async def call(self, *command: Argument, timeout_s: float) -> Any:
         """Carry out one command. Raises what its reply says, translated."""
@@ -95,22 +99,29 @@ class Link:
                         replies[i] = reply
         except TimeoutError as exc:
             reason = f"redis at {self._options.address}: no answer within {timeout_s:.3g} s"
-            self._condition.lost(reason)
+            self._condition.lost(reason, reader=self._reader)
             raise BackendUnavailable(reason) from exc
         except (RedisError, OSError) as exc:
             error = translate(exc, self._options.address)
-            self._condition.lost(str(error))
+            self._condition.lost(str(error), reader=self._reader)
             raise error from exc
-        self._condition.works()
+        self._condition.works(reader=self._reader)
         return replies
 
     async def aclose(self) -> None:
         """Close the connection at once; it may still be used again."""
+        self.rest()
         await self._connection.disconnect(nowait=True)
+
+    def rest(self) -> None:
+        """Nobody reads over it for now: that it does not work is nobody's trouble."""
+        if self._reader is not None and self._condition.trouble:
+            self._condition.works(reader=self._reader)
 
     def abandon(self) -> None:
         """Vanish as a killed process does; never to be used again."""
         self._is_abandoned = True
+        self.rest()
         self._connection._close()  # type: ignore[no-untyped-call]  # its only way to close at once
 
     async def _exchange(self, packed: Sequence[bytes]) -> list[Any]:
@@ -124,6 +135,7 @@ class Link:
                 await connection.connect()  # type: ignore[no-untyped-call]
                 await self._load_scripts()
                 await self._greet()
+                self.connections += 1
             await connection.send_packed_command(packed, check_health=False)
             replies = [await self._reply() for _ in packed]
             is_done = True

@@ -17,7 +17,7 @@ from anymq_redis.keys import GroupKeys, TopicKeys
 from anymq_redis.link import Argument, Command, Link
 from anymq_redis.options import RedisOptions
 from anymq_redis.scripts import script
-from anymq_redis.topology import REGISTRY, Declarations
+from anymq_redis.topology import Declarations
 from anymq_redis.wire import decode
 
 __all__ = ["RedisManagement"]
@@ -97,25 +97,28 @@ class RedisManagement(Management):
 
     async def purge(self, topic: str, group: str) -> int:
         own, streams = await self._group(topic, group)
-        keys = (own.retry, own.delayed, *streams)
+        keys = (own.delayed, *streams, *own.retries(len(streams)))
         return int(await self._call(*script("purge", len(keys)), *keys, group))
 
     async def remove_group(self, topic: str, group: str) -> None:
         own, streams = await self._group(topic, group)
         groups = self._declarations.keys(topic).groups
-        keys = (groups, own.retry, own.dead, own.delayed, own.admin, *streams)
+        private = own.retries(len(streams))
+        keys = (groups, own.dead, own.delayed, own.admin, *streams, *private)
         gone_ms = int(self._gone_s() * 1000)
         members = await self._call(*script("remove_group", len(keys)), *keys, group, gone_ms)
         if members:
             raise Busy(f"group {group!r} of {topic!r} has {members} member(s)")
+        self._declarations.forget(topic, group)
 
     async def _state(self, topic: str, keys: TopicKeys, group: str, partitions: int) -> GroupState:
-        own, streams = keys.group(group), keys.streams(partitions)
-        commands: list[Command] = [("XINFO", "GROUPS", stream) for stream in (*streams, own.retry)]
-        commands += [("XINFO", "CONSUMERS", stream, group) for stream in (*streams, own.retry)]
+        own = keys.group(group)
+        streams = [*keys.streams(partitions), *own.retries(partitions)]
+        commands: list[Command] = [("XINFO", "GROUPS", stream) for stream in streams]
+        commands += [("XINFO", "CONSUMERS", stream, group) for stream in streams]
         commands += [("ZCARD", own.delayed), ("XLEN", own.dead)]
         replies = await self._run(commands)
-        n = len(streams) + 1
+        n = len(streams)
         return state_of(
             topic,
             group,
@@ -131,10 +134,7 @@ class RedisManagement(Management):
         return max(2.0, self._options.lease_s)
 
     async def _names(self) -> list[str]:
-        """The logical names of all topics of this namespace."""
-        prefix = self._context.physical("")
-        members = await self._call("SMEMBERS", self._context.physical(REGISTRY))
-        return sorted(member.decode().removeprefix(prefix) for member in members)
+        return await self._declarations.names(timeout_s=self._options.request_timeout_s)
 
     async def _topic(self, name: str) -> tuple[TopicKeys, int]:
         timeout_s = self._options.request_timeout_s

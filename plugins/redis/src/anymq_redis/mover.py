@@ -11,6 +11,7 @@ import asyncio
 from anymq.errors import AnyMQError
 from anymq_redis.link import Link
 from anymq_redis.upkeep import Upkeep
+from anymq_redis.waiting import is_set_within
 
 __all__ = ["Mover"]
 
@@ -32,16 +33,8 @@ class Mover:
         """
         loop = asyncio.get_running_loop()
         try:
-            while not await _is_set(until, self._upkeep.rest_s(loop.time())):
+            while not await is_set_within(until, self._upkeep.rest_s(loop.time())):
                 commands = self._upkeep.move(loop.time())
                 self._upkeep.moved(await self._link.run(commands, timeout_s=CALL_S))
         except AnyMQError:
             pass  # whoever waits for the same server learns of it, and tells
-
-
-async def _is_set(event: asyncio.Event, within_s: float) -> bool:
-    try:
-        async with asyncio.timeout(within_s):
-            return await event.wait()
-    except TimeoutError:
-        return False

@@ -14,8 +14,10 @@ class RedisOptions(BackendOptions):
 
     host: str = "localhost"
     scheme: str = "redis"
-    lease_s: float = Field(default=30.0, ge=0.2, le=3600)
-    """How long a delivery stays with its consumer without being kept."""
+    request_timeout_s: float = Field(default=5.0, gt=0, le=300)
+    lease_s: float = Field(default=10.0, ge=0.2, le=3600)
+    """How long a delivery stays with its consumer without being kept; so long at most do others
+    wait for what a killed process held."""
     anonymous_ttl_s: float = Field(default=300.0, ge=5, le=86400)
     """After how long the private group of a dead anonymous subscription is removed."""
     max_message_bytes: int = Field(default=1_048_576, ge=1, le=128 * 1024 * 1024)

@@ -8,6 +8,7 @@ from anymq.abc import Health
 from anymq.capabilities import Capabilities, Durability
 from anymq.errors import AnyMQError, ConfigError
 from anymq_redis.capabilities import found
+from anymq_redis.condition import Condition
 from anymq_redis.errors import translate
 from anymq_redis.link import Link
 from anymq_redis.options import RedisOptions
@@ -38,10 +39,14 @@ async def probe(link: Link, options: RedisOptions) -> Capabilities:
     )
 
 
-async def look(link: Link, options: RedisOptions) -> Health:
-    """The server's condition from one exchange. Never raises."""
+async def look(link: Link, options: RedisOptions, condition: Condition) -> Health:
+    """The server's condition from one exchange, and that of the other connections to it. Never
+    raises.
+    """
     try:
         reply = await link.call("INFO", timeout_s=HEALTH_S)
+        if condition.trouble:
+            return Health("down", condition.trouble)
         return _judge(_facts(reply), options)
     except AnyMQError as error:
         return Health("down", str(error))

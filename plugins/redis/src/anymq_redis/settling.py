@@ -72,7 +72,7 @@ class Plan:
         feed, outcome = token.feed, item.outcome
         if isinstance(outcome, Release):
             return (*self._member.give_back(feed), token.entry_id)
-        due, target = "", feed.companions.retry
+        due, target = "", feed.companions.retry(feed.partition)
         if isinstance(outcome, DeadLetter):
             target = feed.companions.dead
         elif isinstance(outcome, Retry) and outcome.delay_s:
@@ -80,7 +80,7 @@ class Plan:
             due = due_ms(self._clock.time() + outcome.delay_s)
         fields = encode(item.message or item.delivery.message)
         head = (*script("replace", 2), feed.stream, target, *self._member.names)
-        return (*head, token.entry_id, feed.deletes, due, *fields)
+        return (*head, token.entry_id, feed.deletes, feed.partition, due, *fields)
 
 
 def by_feed(deliveries: Sequence[Delivery]) -> dict[Feed, list[Delivery]]:

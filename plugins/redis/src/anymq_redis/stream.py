@@ -61,7 +61,7 @@ class RedisStream(Stream):
     async def health(self) -> Health:
         if self._is_closed:
             return Health("down", "closed")
-        return await look(self._admin, self._options)
+        return await look(self._admin, self._options, self._condition)
 
     async def declare(
         self, streams: Sequence[StreamSpec], *, mode: TopologyMode, timeout_s: float

@@ -9,18 +9,22 @@ from anymq.abc import Subscription
 from anymq.abc.broker import OnLost
 from anymq.errors import AnyMQError, BackendUnavailable, ClosedError
 from anymq.message import Delivery
-from anymq.outcome import Settlement, SettleResult, SettleUnknown
+from anymq.outcome import Release, Settlement, SettleResult, SettleUnknown
 from anymq.support.backoff import Backoff
 from anymq.support.clock import Clock
 from anymq_redis.condition import Condition
+from anymq_redis.discovery import Discovery
 from anymq_redis.holdings import Holdings
 from anymq_redis.intake import POLL_S, Intake
 from anymq_redis.link import Link
 from anymq_redis.member import Member
 from anymq_redis.mover import Mover
+from anymq_redis.ordered_intake import OrderedIntake
+from anymq_redis.ownership import Ownership
 from anymq_redis.scripts import script
 from anymq_redis.settling import Plan, by_feed
 from anymq_redis.upkeep import Upkeep
+from anymq_redis.waiting import is_set_within
 
 __all__ = ["RedisSubscription"]
 
@@ -35,6 +39,7 @@ class RedisSubscription(Subscription):
         self,
         member: Member,
         *,
+        discovery: Discovery,
         reader: Link,
         settler: Link,
         clock: Clock,
@@ -49,15 +54,18 @@ class RedisSubscription(Subscription):
         self._clock = clock
         self._prefetch = prefetch
         self._on_close = on_close
+        self._discovery = discovery
         self._holdings = Holdings()
         upkeep = Upkeep(member, clock)
-        self._intake = Intake(
+        make = OrderedIntake if member.is_ordered else Intake
+        self._intake = make(
             reader,
             member,
             upkeep=upkeep,
             mover=Mover(settler, upkeep),
             holdings=self._holdings,
             condition=condition,
+            ownership=Ownership(member, settler, self._holdings, on_lost),
             on_lost=on_lost,
         )
         self._changed = asyncio.Event()
@@ -65,6 +73,10 @@ class RedisSubscription(Subscription):
         self._receiving = asyncio.Lock()
         self._limit: asyncio.Timeout | None = None
         self._is_paused = self._is_stopped = self._is_closed = False
+
+    async def begin(self) -> None:
+        """Get the share of what the members divide among them; nothing for those that do not."""
+        await self._intake.join()
 
     async def receive(self, *, max_messages: int, wait_s: float) -> Sequence[Delivery]:
         loop = asyncio.get_running_loop()
@@ -100,6 +112,9 @@ class RedisSubscription(Subscription):
             results = [SettleUnknown(str(error))] * len(items)
         finally:
             self._holdings.end(settled)
+            for item in items:
+                if isinstance(item.outcome, Release):
+                    item.delivery.token.feed.mark()
             if len(settled) < len(deliveries):
                 self._holdings.doubt(deliveries)
                 self._intake.is_unsure = True
@@ -107,6 +122,7 @@ class RedisSubscription(Subscription):
         return results
 
     async def keep(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        await self._intake.keep()
         lost = [delivery for delivery in deliveries if delivery.token.is_over]
         feeds = by_feed([d for d in deliveries if not d.token.is_over])
         command, names = script("keep", 1), self._member.names
@@ -127,6 +143,7 @@ class RedisSubscription(Subscription):
 
     async def pause(self) -> None:
         self._is_paused = self._intake.is_shut = True
+        self._reader.rest()
 
     async def resume(self) -> None:
         self._is_paused = False
@@ -171,7 +188,8 @@ class RedisSubscription(Subscription):
         try:
             async with asyncio.timeout_at(deadline + CUT_S) as self._limit:
                 await self._intake.tidy()
-                if room > 0 and not self._is_paused:
+                await self._discovery.look(self._member, self._clock)
+                if room > 0 and self._member.feeds and not self._is_paused:
                     return await self._intake.take(room, max(0.0, deadline - loop.time()))
         except (BackendUnavailable, TimeoutError):
             if not self._is_stopped:
@@ -179,13 +197,10 @@ class RedisSubscription(Subscription):
             return []
         finally:
             self._limit = None
-        await self._wait(deadline)
+        rest_s = self._discovery.looks_every_s
+        await self._wait(deadline if rest_s is None else min(deadline, loop.time() + rest_s))
         return []
 
     async def _wait(self, until: float) -> None:
         self._changed.clear()
-        try:
-            async with asyncio.timeout_at(until):
-                await self._changed.wait()
-        except TimeoutError:
-            pass
+        await is_set_within(self._changed, until - asyncio.get_running_loop().time())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from anymq.support.clock import Clock
+from anymq_redis.feeds import Feed
 from anymq_redis.link import Command
 from anymq_redis.member import Member
 from anymq_redis.scripts import script
@@ -57,7 +58,7 @@ class Upkeep:
                 feed.keys.meta,
                 feed.keys.delayed,
                 feed.companions.delayed,
-                feed.companions.retry,
+                feed.companions.retry(),
                 moment,
                 DUE_LIMIT,
             )
@@ -76,7 +77,16 @@ class Upkeep:
         if now < self._takes_over_at:
             return []
         self._takes_over_at = now + self._takes_over_every_s
+        return self._claim(room)
+
+    def _forget(self) -> list[Command]:
+        """Take nothing over where partitions have owners, but forget who is long gone."""
+        return self._claim(0) if self._member.is_ordered else []
+
+    def _claim(self, room: int) -> list[Command]:
         feeds = self._member.feeds
+        if not feeds:
+            return []
         # Each feed may fill its part alone: together they never take more than there is room for.
         # Who gets one more changes, so that a room of one serves every feed in turn.
         n = len(feeds)
@@ -99,16 +109,15 @@ class Upkeep:
             for feed in self._member.feeds
             if feed.lane == "main"
         ]
-        return [self._member.here(), *self.renew(), *trims]
+        return [*self._member.here(), *self._forget(), *self.renew(), *trims]
 
-    def renew(self) -> list[Command]:
-        """Commands that say until when a private group is wanted."""
+    def renew(self, topics: Sequence[Feed] | None = None) -> list[Command]:
+        """Commands that say until when a private group is wanted, of these topics or all."""
         if not self._member.is_private:
             return []
         until = int((self._clock.time() + self._member.options.anonymous_ttl_s) * 1000)
-        return [
-            ("ZADD", feed.keys.anonymous, until, self._member.group) for feed in self._member.topics
-        ]
+        group, topics = self._member.group, topics or self._member.topics
+        return [("ZADD", feed.keys.anonymous, until, group) for feed in topics]
 
     def _is_ripe(self) -> bool:
         return self._soonest is not None and self._soonest <= self._clock.time()

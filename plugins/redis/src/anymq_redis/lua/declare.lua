@@ -1,6 +1,7 @@
 -- Create a topic and its groups where they are missing.
 -- KEYS: topic, meta, groups. ARGV: partitions or "" to leave the topic as it is, retention in ms
--- or "", then group names. Reply: "" or what is wrong.
+-- or "", "1" where a group that is missing was lost, so that it begins with what is there, then
+-- group names. Reply: "" or what is wrong.
 local topic = KEYS[1]
 local found = redis.call('HGET', KEYS[2], 'partitions')
 if not found then
@@ -20,17 +21,18 @@ local function create(stream, group, start)
 end
 
 local n = tonumber(found)
-for i = 3, #ARGV do
+for i = 4, #ARGV do
   local group = ARGV[i]
   -- A group that was declared before and whose stream is gone has lost data, not its place.
-  local start = redis.call('SISMEMBER', KEYS[3], group) == 1 and '0' or '$'
+  local was_there = ARGV[3] == '1' or redis.call('SISMEMBER', KEYS[3], group) == 1
+  local start = was_there and '0' or '$'
   for p = 0, n - 1 do
     local stream = n == 1 and topic or '{' .. topic .. '}#' .. p
     local wrong = create(stream, group, start)
+    local retry = '{' .. topic .. '}.' .. group .. '.retry' .. (p == 0 and '' or '#' .. p)
+    wrong = wrong or create(retry, group, '0')
     if wrong then return wrong end
   end
-  local wrong = create('{' .. topic .. '}.' .. group .. '.retry', group, '0')
-  if wrong then return wrong end
   redis.call('SADD', KEYS[3], group)
 end
 return ''

@@ -7,16 +7,19 @@ local function take(key)
   return due
 end
 
-for _, packed in ipairs(take(KEYS[4])) do
-  local entry = cmsgpack.unpack(packed)
-  redis.call('XADD', KEYS[5], '*', unpack(entry, 2, #entry))
-end
 local n
-for _, packed in ipairs(take(KEYS[3])) do
+local function add(packed, first, others)
   n = n or tonumber(redis.call('HGET', KEYS[2], 'partitions')) or 1
   local entry = cmsgpack.unpack(packed)
-  local stream = n == 1 and KEYS[1] or '{' .. KEYS[1] .. '}#' .. (tonumber(entry[1]) % n)
-  redis.call('XADD', stream, '*', unpack(entry, 2, #entry))
+  local p = tonumber(entry[1]) % n
+  redis.call('XADD', others(p) or first, '*', unpack(entry, 2, #entry))
+end
+
+for _, packed in ipairs(take(KEYS[4])) do
+  add(packed, KEYS[5], function(p) return p > 0 and KEYS[5] .. '#' .. p end)
+end
+for _, packed in ipairs(take(KEYS[3])) do
+  add(packed, KEYS[1], function(p) return n > 1 and '{' .. KEYS[1] .. '}#' .. p end)
 end
 
 local soonest

@@ -1,5 +1,5 @@
 -- Drop what waits for a group: neither what is in flight nor what is dead. Reply: how many.
--- KEYS: group's retry, group's delayed, then the main streams. ARGV: group.
+-- KEYS: group's delayed, the main streams, then as many private ones. ARGV: group.
 local group, page = ARGV[1], 1000
 
 local function last_delivered(stream)
@@ -20,11 +20,13 @@ local function each_waiting(stream, visit)
   return count
 end
 
-local dropped = redis.call('ZCARD', KEYS[2])
-redis.call('DEL', KEYS[2])
-dropped = dropped + each_waiting(KEYS[1], function(id) redis.call('XDEL', KEYS[1], id) end)
-for i = 3, #KEYS do
+local dropped, n = redis.call('ZCARD', KEYS[1]), (#KEYS - 1) / 2
+redis.call('DEL', KEYS[1])
+for i = 2, n + 1 do
   dropped = dropped + each_waiting(KEYS[i], function() end)
   redis.call('XGROUP', 'SETID', KEYS[i], group, '$')
+end
+for i = n + 2, #KEYS do
+  dropped = dropped + each_waiting(KEYS[i], function(id) redis.call('XDEL', KEYS[i], id) end)
 end
 return dropped

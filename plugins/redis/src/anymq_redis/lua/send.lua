@@ -48,10 +48,13 @@ local function store(topic, partition, group, lane, due, first, last)
     local stored = redis.pcall('ZADD', delayed, due, packed)
     return type(stored) == 'table' and stored or ''
   end
-  if group ~= '' then return add(companion .. '.retry', 'retry:', first, last) end
   local n = partitions(topic)
-  if n == 1 then return add(topic, '', first, last) end
   local p = tonumber(partition) % n
+  if group ~= '' then
+    if p == 0 then return add(companion .. '.retry', 'retry:', first, last) end
+    return add(companion .. '.retry#' .. p, 'retry:' .. p .. ':', first, last)
+  end
+  if n == 1 then return add(topic, '', first, last) end
   return add('{' .. topic .. '}#' .. p, p .. ':', first, last)
 end
 

@@ -24,6 +24,9 @@ for _, info in ipairs(groups) do
     redis.call('XGROUP', 'DESTROY', stream, group)
     local companion = '{' .. string.match(KEYS[2], '^{(.*)}') .. '}.' .. group
     redis.call('DEL', companion .. '.retry', companion .. '.dead', companion .. '.delayed')
+    for p = 1, tonumber(redis.call('HGET', KEYS[3], 'partitions') or '1') - 1 do
+      redis.call('DEL', companion .. '.retry#' .. p)
+    end
     redis.call('ZREM', KEYS[2], group)
   else
     if pending > 0 then needed = redis.call('XPENDING', stream, group)[2] end
