@@ -146,7 +146,8 @@ async def test_health_says_what_is_in_use_and_how_it_is(client: httpx2.AsyncClie
 
         assert (response.status_code, body["ready"], body["database"]) == (200, True, "up")
         assert body["messaging"]["url"].startswith("memory://")
-        assert body["messaging"]["subscribers"] == {"register": "running", "feed": "running"}
+        assert body["messaging"]["subscribers"] == {"register": "running"}
+        assert body["feed"] == "live"
     assert (await client.get("/health/live")).json() == {"live": True}
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from anymq import App
 from newsstand.errors import StorageUnavailable
+from newsstand.live.arrivals import Arrivals
 from newsstand.live.feed import Feed
 from newsstand.messengers.flow import MessengerFlow, build_messaging
 from newsstand.messengers.registry import MessengerRegistry
@@ -38,6 +39,7 @@ class Desk:
     roles: Mapping[str, str]
     """Which backend is in use for which role: URLs without their secrets."""
     feed: Feed
+    arrivals: Arrivals
     flow: MessengerFlow
     messengers: MessengerRows
     vendors: VendorRows
@@ -52,7 +54,12 @@ class Desk:
         async with self.storage:
             await self.messaging.start()
             try:
-                yield
+                async with asyncio.TaskGroup() as tasks:
+                    following = tasks.create_task(self.arrivals.run())
+                    try:
+                        yield
+                    finally:
+                        following.cancel()
             finally:
                 self.stop.set()
                 async with asyncio.timeout(CLOSE_S):
@@ -74,8 +81,9 @@ def build_desk(settings: NewsstandSettings) -> Desk:
     stop = Stop()
     stop.on_set(feed.end)
     backend = messaging_settings(settings)
-    messaging = build_messaging(backend, registry=MessengerRegistry(storage), feed=feed)
+    messaging = build_messaging(backend, registry=MessengerRegistry(storage))
     stop.on_hurry(messaging.force)
+    flow = MessengerFlow(messaging, timeout_s=settings.publish_timeout_s)
     return Desk(
         settings=settings,
         stop=stop,
@@ -83,7 +91,8 @@ def build_desk(settings: NewsstandSettings) -> Desk:
         messaging=messaging,
         roles=role_urls(backend),
         feed=feed,
-        flow=MessengerFlow(messaging, timeout_s=settings.publish_timeout_s),
+        arrivals=Arrivals(flow.added, feed),
+        flow=flow,
         messengers=MessengerRows(storage),
         vendors=VendorRows(storage),
     )

@@ -1,4 +1,4 @@
-"""The flow of messengers: a topic they are sent to, a group that registers, a notice of arrival."""
+"""The flow of messengers: a topic they are sent to, a group that registers, a log of arrivals."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ import logging
 
 from anymq import AnyMQError, App, DeadLetter, Delivery, Outcome, RetryPolicy
 from anymq.config import Settings
+from anymq.streams.handle import StreamHandle
 from newsstand.errors import Conflict, MissingReference
-from newsstand.live.feed import Feed
 from newsstand.messengers.models import Arrival, HiredMessenger, Messenger
 from newsstand.messengers.registry import REGISTRY, MessengerRegistry
 
-__all__ = ["ARRIVED", "NEWSTOPIC", "MessengerFlow", "build_messaging"]
+__all__ = ["ADDED", "NEWSTOPIC", "MessengerFlow", "build_messaging"]
 
 NEWSTOPIC = "newstopic"
-ARRIVED = "messengers.arrived"
+ADDED = "messengers.added"
+KEPT_S = 30 * 86_400
+"""How long an arrival can be told again. Every backend's log can be bounded by age."""
 
 log = logging.getLogger("newsstand")
 
 
-def build_messaging(settings: Settings, *, registry: MessengerRegistry, feed: Feed) -> App:
+def build_messaging(settings: Settings, *, registry: MessengerRegistry) -> App:
     """The messaging application of one process; nothing is connected yet."""
     app = App(settings=settings, name="newsstand")
     app.topic(NEWSTOPIC, partitions=3)
-    app.topic(ARRIVED)
-    _declare_registry(app, registry)
-    _declare_feed(app, feed)
+    added = app.stream(ADDED, Arrival, max_age_s=KEPT_S)
+    _declare_registry(app, registry, added)
     return app
 
 
-def _declare_registry(app: App, registry: MessengerRegistry) -> None:
+def _declare_registry(app: App, registry: MessengerRegistry, added: StreamHandle[Arrival]) -> None:
     @app.subscriber(
         NEWSTOPIC,
         group=REGISTRY,
@@ -43,16 +44,10 @@ def _declare_registry(app: App, registry: MessengerRegistry) -> None:
             return DeadLetter(str(error))
         if messenger is not None:
             # Part of the handler: if this fails, the message comes again, finds its messenger, and
-            # the notice is repeated, under the message's own id so that watchers see it once.
+            # the record is repeated, under the message's own id so that watchers see it once.
             arrival = Arrival(messenger=messenger, came_by="send")
-            await delivery.publish(ARRIVED, arrival, message_id=delivery.id)
+            await added.append(arrival, message_id=delivery.id)
         return None
-
-
-def _declare_feed(app: App, feed: Feed) -> None:
-    @app.subscriber(ARRIVED, name="feed")
-    async def show(arrival: Arrival, delivery: Delivery) -> None:
-        feed.announce(delivery.id, arrival.model_dump_json())
 
 
 class MessengerFlow:
@@ -60,6 +55,7 @@ class MessengerFlow:
 
     def __init__(self, app: App, *, timeout_s: float) -> None:
         self._app = app
+        self.added = app.stream(ADDED, Arrival)
         self._timeout_s = timeout_s
 
     async def send(self, hired: HiredMessenger) -> str:
@@ -72,9 +68,9 @@ class MessengerFlow:
         )
 
     async def announce(self, messenger: Messenger) -> None:
-        """Tell the feeds of a messenger that was inserted directly; it stands whether they hear."""
+        """Record a messenger that was inserted directly; it stands whether that works or not."""
         arrival = Arrival(messenger=messenger, came_by="add")
         try:
-            await self._app.publish(ARRIVED, arrival, timeout_s=self._timeout_s)
+            await self.added.append(arrival, timeout_s=self._timeout_s)
         except AnyMQError as error:
             log.warning("messenger %s was not announced: %s", messenger.id, error.code)

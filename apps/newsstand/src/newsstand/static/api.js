@@ -46,6 +46,8 @@ export async function readHealth() {
   return response.json();
 }
 
-export function openFeed() {
-  return new EventSource(`${prefix}/messenger/sse/add`);
+export function openFeed(lastId) {
+  // The browser sends the last id by itself only where it reconnects by itself.
+  const query = lastId ? `?${new URLSearchParams({ last_event_id: lastId })}` : "";
+  return new EventSource(`${prefix}/messenger/sse/add${query}`);
 }

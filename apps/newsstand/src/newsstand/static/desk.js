@@ -13,6 +13,7 @@ let total = 0;
 let arrived = 0;
 let oldest;
 let nextLook;
+let lastId;
 
 const money = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const nameOf = (m) => [m.firstname, m.lastname].filter(Boolean).join(" ") || "no name";
@@ -103,8 +104,12 @@ function showArrival({ messenger: m, came_by: cameBy }) {
 }
 
 function watch() {
-  const feed = openFeed();
+  const feed = openFeed(lastId);
   let isReopening = false;
+
+  function seen(event) {
+    if (event.lastEventId) lastId = event.lastEventId;
+  }
 
   function reopen(text) {
     // Ours alone: the browser would wait for its own delay, and give up after some answers.
@@ -115,7 +120,8 @@ function watch() {
     setTimeout(watch, REOPEN_MS + Math.random() * REOPEN_MS);
   }
 
-  feed.addEventListener("hello", async () => {
+  feed.addEventListener("hello", async (event) => {
+    seen(event);
     setBadge("feed-state", "live", "good");
     showHealth(); // a server that is back is not "unknown" until the next look
     try {
@@ -124,7 +130,10 @@ function watch() {
       reopen("no list");
     }
   });
-  feed.addEventListener("messenger", (event) => showArrival(JSON.parse(event.data)));
+  feed.addEventListener("messenger", (event) => {
+    seen(event);
+    showArrival(JSON.parse(event.data));
+  });
   feed.addEventListener("lagged", () => reopen("too slow, catching up"));
   feed.addEventListener("bye", () => reopen("server stops"));
   feed.addEventListener("error", () => reopen("lost, trying again"));

@@ -38,6 +38,8 @@ class Ready(BaseModel):
     """up, degraded or down."""
     messaging: Messaging
     database: str
+    feed: str
+    """live, or interrupted: what arrives is shown later."""
     watchers: int
 
 
@@ -74,5 +76,6 @@ async def _ready(desk: Desk) -> Ready:
             subscribers=health.subscribers,
         ),
         database=database,
+        feed="live" if desk.arrivals.is_following else "interrupted",
         watchers=desk.feed.watchers,
     )

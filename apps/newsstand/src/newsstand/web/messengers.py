@@ -7,13 +7,12 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from fastapi import APIRouter, Header, Query
+from pydantic import BaseModel, StringConstraints
 from sse_starlette import EventSourceResponse, ServerSentEvent
-from starlette.requests import Request
 from starlette.responses import Response
 
-from newsstand.live.feed import Feed
+from newsstand.desk import Desk
 from newsstand.messengers.flow import NEWSTOPIC
 from newsstand.messengers.models import HiredMessenger, Identity, Messenger
 from newsstand.web.dependencies import TheDesk
@@ -24,6 +23,8 @@ __all__ = ["Sent", "router"]
 SEND_TIMEOUT_S = 5.0
 # Watchers that lose us all at once come back spread over this time.
 RECONNECT_MS = (1_000, 4_000)
+
+Position = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 
 router = APIRouter(prefix="/messenger", tags=["messenger"])
 
@@ -64,20 +65,28 @@ async def newest(
 
 
 @router.get("/sse/add", response_class=EventSourceResponse)
-async def watch(request: Request, desk: TheDesk) -> EventSourceResponse:
-    """Live: an event ``messenger`` for each that was added, from now on.
+async def watch(
+    desk: TheDesk,
+    resumed: Annotated[Position | None, Header(alias="Last-Event-ID")] = None,
+    last_event_id: Annotated[Position | None, Query()] = None,
+) -> EventSourceResponse:
+    """Live: an event ``messenger`` for each that was added, from now on or, with the id of the last
+    event that was seen (as EventSource sends it, or in the query), from there on, without a gap.
 
-    ``hello`` comes first; ``lagged`` (too slow, some were left out) or ``bye`` (the server stops)
-    last. Heartbeats are comments.
+    ``hello`` comes first; ``gap`` tells how many (null: unknown) can no longer be told; ``lagged``
+    (too slow: come back with the last id) or ``bye`` (the server stops) come last. Heartbeats are
+    comments.
     """
     desk.feed.check_room()
     return EventSourceResponse(
-        _events(desk.feed), ping=desk.settings.ping_s, send_timeout=SEND_TIMEOUT_S
+        _events(desk, resumed or last_event_id),
+        ping=desk.settings.ping_s,
+        send_timeout=SEND_TIMEOUT_S,
     )
 
 
-async def _events(feed: Feed) -> AsyncIterator[ServerSentEvent]:
+async def _events(desk: Desk, after: str | None) -> AsyncIterator[ServerSentEvent]:
     retry_ms = random.randint(*RECONNECT_MS)  # noqa: S311 - spreads load, guards nothing
-    async for event in feed.watch():
+    async for event in desk.feed.watch(after, desk.arrivals.since):
         retry = retry_ms if event.name == "hello" else None
-        yield ServerSentEvent(event.data, event=event.name, retry=retry)
+        yield ServerSentEvent(event.data, event=event.name, id=event.position, retry=retry)
