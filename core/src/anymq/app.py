@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from anymq.abc import Management
+    from anymq.abc.task_runner import WorkerOptions
     from anymq.capabilities import Capabilities
     from anymq.codecs.codec import Codec
     from anymq.config import Settings
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from anymq.portable.publisher import OnFull
     from anymq.portable.sync_app import SyncApp
     from anymq.runtime.health import AppHealth
+    from anymq.tasks.client import TaskClient
     from anymq.testing.app_test import AppTest
 
 __all__ = ["App"]
@@ -84,6 +86,7 @@ class App(StreamRegistrar):
         self._error_hooks: list[ErrorHook] = []
         self._lifecycle = Lifecycle(self, self._parts, self._error_hooks)
         self._sync: SyncApp | None = None
+        self.task_owner.client = self._task_client
 
     # -- declaring ---------------------------------------------------------------------------
 
@@ -92,6 +95,7 @@ class App(StreamRegistrar):
         router.check_publishers()
         full = prefix + router.prefix
         self.declarations.include(router.declarations, full, router.middleware)
+        router.task_owner.client = self.task_owner.get
 
     def on_error(self, hook: HookT) -> HookT:
         """Call ``await hook(delivery, error)`` for every failed attempt. Usable as a decorator."""
@@ -114,8 +118,16 @@ class App(StreamRegistrar):
         """new, starting, running, stopping, stopped or closed."""
         return self._lifecycle.state
 
-    async def start(self, *, consume: bool = True, background: bool | None = None) -> None:
-        """Connect, declare, and (``consume``) start the subscribers.
+    async def start(
+        self,
+        *,
+        consume: bool = True,
+        background: bool | None = None,
+        work: bool | WorkerOptions | None = None,
+    ) -> None:
+        """Connect, declare, and (``consume``) start the subscribers and (``work``) a worker.
+
+        ``work``: whether to serve jobs, or which and how many at once; None: as ``consume``.
 
         Waits for the backend at most ``connect_wait_s``; with ``background`` it returns at once
         and connects later, not being ready until then.
@@ -125,7 +137,8 @@ class App(StreamRegistrar):
         """
         self.check_publishers()
         self.sync.attach(asyncio.get_running_loop())
-        await self._lifecycle.start(consume=consume, background=background)
+        jobs = consume if work is None else work
+        await self._lifecycle.start(consume=consume, background=background, work=jobs)
 
     async def stop(self, *, grace_s: float | None = None) -> None:
         """Stop intake, let handlers end within ``grace_s``, give back the rest, disconnect.
@@ -270,6 +283,9 @@ class App(StreamRegistrar):
         from anymq.testing.app_test import AppTest
 
         return AppTest(self)
+
+    async def _task_client(self) -> TaskClient:
+        return await self._lifecycle.tasks.client()
 
     def tell(self, event: AppEvent) -> None:
         """Tell the event hooks; one that raises is told to the others."""

@@ -24,6 +24,7 @@ from anymq.topology import (
 
 if TYPE_CHECKING:
     from anymq.abc import StreamSpec
+    from anymq.tasks.spec import CronSpec, TaskSpec
 
 __all__ = ["Declarations", "Filter", "SubscriberSpec", "caller_line"]
 
@@ -109,6 +110,8 @@ class Declarations:
     def __init__(self) -> None:
         self.topics: dict[str, TopicSpec] = {}
         self.subscribers: list[SubscriberSpec] = []
+        self.tasks: dict[str, TaskSpec] = {}
+        self.schedules: list[CronSpec] = []
         self.streams: dict[str, StreamSpec] = {}
 
     def add_stream(self, spec: StreamSpec) -> None:
@@ -164,10 +167,23 @@ class Declarations:
                 )
         self.subscribers.append(spec)
 
+    def add_task(self, spec: TaskSpec) -> None:
+        """Declare a task. Raises ConfigError for a name that is taken already."""
+        other = self.tasks.get(spec.name)
+        if other is not None and other is not spec:
+            raise ConfigError(
+                f"two tasks are named {spec.name!r}: {other.declared_at} and {spec.declared_at};"
+                " pass name= to one of them"
+            )
+        self.tasks[spec.name] = spec
+
     def include(self, other: Declarations, prefix: str, middleware: Sequence[Middleware]) -> None:
         """Take over another's declarations, names prefixed, middleware put around theirs."""
         for topic in other.topics.values():
             self.add_topic(replace(topic, name=prefix + topic.name))
+        for task in other.tasks.values():
+            self.add_task(task)
+        self.schedules += [spec for spec in other.schedules if spec not in self.schedules]
         for spec in other.subscribers:
             self.add_subscriber(
                 replace(

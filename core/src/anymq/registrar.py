@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
 from anymq.capabilities import Durability
 from anymq.declarations import Declarations, Filter, SubscriberSpec, caller_line
@@ -13,10 +13,16 @@ from anymq.middleware.chain import Middleware
 from anymq.pipeline.signature import read_signature
 from anymq.portable.plan import AckPolicy
 from anymq.retry import RetryPolicy
+from anymq.tasks.owner import Owner
 from anymq.topology import Order, TopicSpec, check_topic
+
+if TYPE_CHECKING:
+    from anymq.tasks.task import Task, TaskMaker
 
 __all__ = ["Registrar", "Topic"]
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
@@ -32,6 +38,8 @@ class Registrar:
     def __init__(self) -> None:
         self.declarations = Declarations()
         self.middleware: list[Middleware] = []
+        self.task_owner = Owner()
+        """Where the tasks declared here find their App. For core."""
         self._publish_to: dict[Callable[..., Any], tuple[str, ...]] = {}
 
     def topic(
@@ -131,6 +139,72 @@ class Registrar:
                 )
             self._publish_to[handler] = (*self._publish_to.get(handler, ()), str(topic))
             return handler
+
+        return declare
+
+    @overload
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+
+    @overload
+    def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
+
+    @overload
+    def task(
+        self,
+        *,
+        name: str | None = None,
+        retry: RetryPolicy | None = None,
+        run: Literal["thread", "process"] = "thread",
+        time_limit_s: float | None = None,
+        queue: str = "default",
+        keep_result: bool = True,
+    ) -> TaskMaker: ...
+
+    def task(self, *function: Any, **options: Any) -> Any:
+        """Have workers run a function: ``await function.submit(…)`` gives a Job.
+
+        Async functions run in the worker's loop, plain ones in threads (``run="thread"``) or in
+        processes (``run="process"``). ``time_limit_s`` ends a call, as a failure; a thread cannot
+        be stopped, so it is refused there. ``name``: what jobs name, else module and function.
+        ``retry``: as for subscribers. Raises ConfigError at once for a mistake.
+        """
+        from anymq.tasks.declare import make_task
+
+        where, local_names = caller_line(1), dict(sys._getframe(1).f_locals)
+
+        def declare(decorated: Callable[..., Any]) -> Task[..., Any]:
+            return make_task(self, decorated, where, local_names, options)
+
+        return declare(*function) if function else declare
+
+    def task_by_name(self, name: str, *, returns: Any = Any, queue: str = "default") -> Any:
+        """A task that only other applications run: submit it by the names of its parameters."""
+        from anymq.tasks.declare import foreign_task
+
+        return foreign_task(self, name, returns, queue, caller_line(1))
+
+    def cron(
+        self,
+        expression: str,
+        *,
+        timezone: str = "UTC",
+        misfire_grace_s: float = 60.0,
+        catch_up: bool = False,
+        **options: Any,
+    ) -> TaskMaker:
+        """Have a function, which takes no arguments, run as a task at each tick of a schedule.
+
+        Each tick runs once, however many instances there are. ``expression``: five fields, as cron
+        has them. A tick that nobody could submit in time is made up for within
+        ``misfire_grace_s``: the latest alone, or (``catch_up``) all of them. Options as ``task``.
+        """
+        from anymq.tasks.declare import make_cron
+
+        where, local_names = caller_line(1), dict(sys._getframe(1).f_locals)
+        schedule = (expression, timezone, misfire_grace_s, catch_up)
+
+        def declare(function: Callable[..., Any]) -> Any:
+            return make_cron(self, function, where, local_names, options, schedule)
 
         return declare
 

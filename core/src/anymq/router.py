@@ -23,3 +23,4 @@ class Router(Registrar):
         router.check_publishers()
         full = prefix + router.prefix
         self.declarations.include(router.declarations, full, router.middleware)
+        router.task_owner.client = self.task_owner.get

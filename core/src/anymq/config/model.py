@@ -62,6 +62,15 @@ class TaskSettings(RoleSettings):
     store: Url | None = None
     """The store of results and states; None: that of the tasks' own backend."""
 
+    queues: tuple[str, ...] = ()
+    """Queues besides those that tasks name; a worker serves them all."""
+    concurrency: int = Field(default=10, ge=1, le=10_000)
+    """How many jobs a worker runs at once, where nothing else says so."""
+    partitions: int | None = Field(default=None, ge=1, le=1000)
+    """Of a queue; None: as many as the backend needs for several workers to share it."""
+    keep_results_s: float = Field(default=86_400.0, gt=0)
+    """How long the record of a job is kept after its end."""
+
 
 class RetryOverride(Table):
     """Replaces parts of a subscriber's retry policy; None keeps what the code says."""

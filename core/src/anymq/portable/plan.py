@@ -52,6 +52,10 @@ class SubscriberPlan:
     accepts: Callable[[Delivery], bool] | None = None
     """What the subscriber's filter lets through; the rest is acknowledged unhandled."""
     error_hooks: Sequence[ErrorHook] = ()
+    policy: Callable[[Delivery], RetryPolicy] | None = None
+    """The policy of one delivery, where they differ; None: ``retry`` for all."""
+    on_crash_loop: Callable[[Delivery], None] | None = None
+    """Told of a message that is dead-lettered unhandled, because it kills processes."""
 
 
 def default_prefetch(concurrency: int) -> int:

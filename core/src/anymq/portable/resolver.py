@@ -139,6 +139,8 @@ class Resolver:
         meta = {**delivery.message.meta, **facts}
         dead = replace(delivery.message, lane="dead", group=delivery.group, meta=meta)
         self._settler.add(Settlement(delivery, DeadLetter("crash_loop"), dead))
+        if self._plan.on_crash_loop is not None:
+            self._plan.on_crash_loop(delivery)
 
     def keep_manual(self, delivery: Delivery) -> None:
         """The handler returned without settling; somebody still will, or the backend takes it."""
@@ -179,9 +181,10 @@ class Resolver:
         now = self._clock.monotonic()
         struggle = self._struggles.setdefault(delivery.id, Struggle(0, now))
         struggle.failures += 1
+        policy = self._plan.policy
         return decide(
             delivery,
-            self._plan.retry,
+            self._plan.retry if policy is None else policy(delivery),
             now=self._clock.time(),
             in_process_failures=struggle.failures,
             error=error,

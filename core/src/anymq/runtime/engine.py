@@ -64,6 +64,8 @@ class Engine:
         self.delays: DelayRoute
         self.listeners: tuple[Callable[[AppEvent], None], ...] = ()
         """Telemetry's, told before the application's hooks."""
+        self.siblings: list[Engine] = []
+        """Engines of other backends whose consumers stop together with ours."""
         self._settings = settings
         self._tell = tell
         self._window = window
@@ -103,7 +105,7 @@ class Engine:
         self, plans: Sequence[SubscriberPlan], leveled: Collection[str] = ()
     ) -> None:
         """Start every subscriber. ``leveled``: topics whose priorities core emulates."""
-        self._leveled = frozenset(leveled)
+        self._leveled |= frozenset(leveled)
         handles = self.capabilities.handles
         emulation = Emulation(handles, self.delays, self.clock)
         # A plugin would set a message aside where its level stands, and nobody looks there.
@@ -133,13 +135,15 @@ class Engine:
     async def stop_consumers(self, grace_s: float) -> None:
         """Drain all subscribers at the same time; bounded by ``grace_s`` and the closing limits."""
         async with asyncio.TaskGroup() as group:
-            for consumer in self.consumers.values():
-                group.create_task(consumer.stop(grace_s))
+            for engine in (self, *self.siblings):
+                for consumer in engine.consumers.values():
+                    group.create_task(consumer.stop(grace_s))
 
     def force(self) -> None:
         """Cancel all running handlers now."""
-        for consumer in self.consumers.values():
-            consumer.cancel()
+        for engine in (self, *self.siblings):
+            for consumer in engine.consumers.values():
+                consumer.cancel()
 
     async def aclose(self) -> None:
         """Flush what was accepted, close the Broker, end every task. Bounded; never raises."""

@@ -18,6 +18,7 @@ from anymq.runtime.task_host import TaskHost
 from anymq.support.backoff import Backoff
 
 if TYPE_CHECKING:
+    from anymq.abc.task_runner import WorkerOptions
     from anymq.app import App
     from anymq.portable.dead_letters import DeadLetters
     from anymq.portable.outbound import Outbound
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from anymq.runtime.assembly import Assembly
     from anymq.runtime.engine import Engine
     from anymq.runtime.stream_role import StreamRole
+    from anymq.runtime.task_role import TaskRole
 
 __all__ = ["Lifecycle"]
 
@@ -43,12 +45,15 @@ class Lifecycle:
         self._engine: Engine | None = None
         self._assembly: Assembly | None = None
         self._streams: StreamRole | None = None
+        self._tasks: TaskRole | None = None
         self._stack = AsyncExitStack()
         self._connecting = TaskHost(self._connect_failed)
         self._failed: asyncio.Future[Exception] | None = None
         self._starting: asyncio.Future[None] | None = None
         self._stopping: asyncio.Future[None] | None = None
         self._given_up = asyncio.Event()
+        self._work: bool | WorkerOptions = False
+        """Whether to serve jobs, and which; decided by the last start."""
         parts.event_hooks.insert(0, self._watch)
 
     @property
@@ -80,18 +85,28 @@ class Lifecycle:
         return self._streams
 
     @property
+    def tasks(self) -> TaskRole:
+        """The way to tasks. Raises as ``outgoing``."""
+        if self._tasks is None:
+            raise self._not_running()
+        return self._tasks
+
+    @property
     def dead_letters(self) -> DeadLetters:
         """Management of dead letters. Raises as ``outgoing``."""
         if self._assembly is None:
             raise self._not_running()
         return self._assembly.dead_letters
 
-    async def start(self, *, consume: bool, background: bool | None) -> None:
+    async def start(
+        self, *, consume: bool, background: bool | None, work: bool | WorkerOptions
+    ) -> None:
         if self.state == "closed":
             raise ClosedError("this application is closed: make a new App")
         if self.state not in ("new", "stopped"):
             raise InvalidState(f"the application is {self.state}: it cannot be started")
         self.state = "starting"
+        self._work = work
         self._failed = asyncio.get_running_loop().create_future()
         self._starting = asyncio.get_running_loop().create_future()
         try:
@@ -161,7 +176,8 @@ class Lifecycle:
         if self._engine is None:
             return self._parts.health_checks
         streams = {} if self._streams is None else self._streams.health_checks()
-        return {**streams, **self._parts.all_health_checks()}
+        tasks = {} if self._tasks is None else self._tasks.health_checks()
+        return {**streams, **tasks, **self._parts.all_health_checks()}
 
     async def wait_failed(self) -> Exception:
         if self._failed is None:
@@ -210,6 +226,7 @@ class Lifecycle:
     async def _open(self, consume: bool) -> None:
         # Imported at the first start: importing anymq stays cheap for those who only declare.
         from anymq.runtime.assembly import assemble, make_engine, make_streams
+        from anymq.runtime.task_role import TaskRole
 
         engine = make_engine(self._app, self._parts)
         await engine.open()
@@ -223,8 +240,13 @@ class Lifecycle:
             self._assembly = assembly = await assemble(
                 self._app, self._parts, engine, state, self._error_hooks, consume=consume
             )
+            self._tasks = TaskRole(self._app, self._parts, engine)
+            await self._tasks.open()
             # Handlers may publish from their first message on: what they need is in place now.
             await assembly.start()
+            if self._work is not False:
+                options = None if self._work is True else self._work
+                await self._tasks.start(options, state, self._error_hooks)
         except BaseException:
             await self._close_engine(0.0)
             raise
@@ -235,19 +257,23 @@ class Lifecycle:
 
     async def _close_engine(self, grace_s: float) -> None:
         """Whatever fails or is cancelled in one step, the next one is taken."""
-        engine, streams = self._engine, self._streams
+        engine, streams, tasks = self._engine, self._streams, self._tasks
         async with AsyncExitStack() as steps:  # the last one pushed is the first one taken
             steps.push_async_callback(self._stack.aclose)
             if engine is not None:
                 steps.push_async_callback(engine.aclose)
             if streams is not None:
                 steps.push_async_callback(streams.aclose)
+            if tasks is not None:
+                steps.push_async_callback(tasks.aclose)
             steps.callback(self._forget)
+            if tasks is not None:
+                tasks.stop_schedules()
             if engine is not None:
                 await engine.stop_consumers(grace_s)
 
     def _forget(self) -> None:
-        self._engine = self._assembly = self._streams = None
+        self._engine = self._assembly = self._streams = self._tasks = None
 
     def _watch(self, event: AppEvent) -> None:
         if isinstance(event, ConsumerStopped) and self._failed and not self._failed.done():

@@ -8,6 +8,7 @@ from dataclasses import astuple, replace
 from typing import Any, TypeVar
 
 from anymq.abc import BackendContext, JobRecord, JobStore
+from anymq.abc.job_store import TERMINAL_STATES
 from anymq.errors import AnyMQError, ClosedError
 from anymq_sqlite import job_rows
 from anymq_sqlite.options import SqliteOptions
@@ -56,8 +57,10 @@ class SqliteJobStore(JobStore):
 
     async def replace(self, record: JobRecord, *, expected_version: int) -> bool:
         row, now = self._row(record), self._clock.time()
+        # That a job began may be forgotten when power fails: it begins again then, as its message.
         return await self._run(
-            lambda session: job_rows.replace(session, row, expected_version, now)
+            lambda session: job_rows.replace(session, row, expected_version, now),
+            is_durable=record.state in TERMINAL_STATES,
         )
 
     async def claim_tick(self, schedule: str, tick: str, *, ttl_s: float) -> bool:
@@ -100,11 +103,15 @@ class SqliteJobStore(JobStore):
         self._is_closed = True
         self._store.let_go()
 
-    async def _run(self, work: Callable[[Session], T], *, writes: bool = True) -> T:
+    async def _run(
+        self, work: Callable[[Session], T], *, writes: bool = True, is_durable: bool = True
+    ) -> T:
         if self._is_closed:
             raise ClosedError("this job store is closed")
         timeout_s = self._options.request_timeout_s
-        return await self._store.run(work, timeout_s=timeout_s, writes=writes)
+        return await self._store.run(
+            work, timeout_s=timeout_s, writes=writes, is_durable=is_durable
+        )
 
     def _keys(self, ids: Sequence[str]) -> list[str]:
         return [self._physical(job_id) for job_id in ids]
