@@ -12,6 +12,7 @@ from anymq.testing.runner import Runner, choose
 from tests.conformance.broken_streams import (
     appending,
     committing,
+    grouping,
     living,
     positions,
     reading,
@@ -19,7 +20,7 @@ from tests.conformance.broken_streams import (
 )
 from tests.conformance.broken_streams.lie import LIES, StreamLie
 
-MODULES = (appending, committing, living, positions, reading, records)
+MODULES = (appending, committing, grouping, living, positions, reading, records)
 UNREACHED = {"DEL-08"}
 """Runs its refusal on memory, which is a lie about topics where it is one."""
 
