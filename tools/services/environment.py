@@ -8,6 +8,7 @@ from pathlib import Path
 
 from services.process import is_alive
 from services.server import Server
+from services.settings import DEFAULT_ROOT
 from services.state import Record
 
 __all__ = ["control_command", "environment", "external_environment", "proxy_url"]
@@ -18,7 +19,7 @@ def environment(server: Server, record: Record) -> dict[str, str]:
     prefix = _prefix(server.role)
     variables = {
         f"{prefix}_URL": record.url,
-        f"{prefix}_CONTROL": control_command(server.name),
+        f"{prefix}_CONTROL": control_command(server),
     }
     if record.ports.keys() >= set(server.port_names):  # else an older version started it
         variables |= server.extra_environ(record.ports)
@@ -41,10 +42,16 @@ def proxy_url(server: Server, record: Record) -> str | None:
     return server.url(record.ports["proxy"])
 
 
-def control_command(name: str) -> str:
-    """Return the command to which `kill`, `pause` and the like are appended."""
+def control_command(server: Server) -> str:
+    """Return the command to which `kill`, `pause` and the like are appended.
+
+    It finds the server whatever the environment of its caller says.
+    """
     folder = Path(__file__).resolve().parent
-    return shlex.join([sys.executable, str(folder), "control", name])
+    argv = [sys.executable, str(folder), "control", server.name]
+    if server.settings.root != DEFAULT_ROOT:
+        argv = ["env", f"ANYMQ_SERVICES_DIR={server.settings.root}", *argv]
+    return shlex.join(argv)
 
 
 def _prefix(role: str) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Settings"]
+__all__ = ["DEFAULT_ROOT", "Settings"]
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
+DEFAULT_ROOT = Path(__file__).resolve().parents[2] / ".services"
+"""Where the folders of servers lie unless the environment says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read `ANYMQ_SERVICES_DIR` and `ANYMQ_SERVICES_CACHE`; both have defaults."""
         env = os.environ if environ is None else environ
-        root = env.get("ANYMQ_SERVICES_DIR") or str(_REPOSITORY / ".services")
+        root = env.get("ANYMQ_SERVICES_DIR") or str(DEFAULT_ROOT)
         cache = env.get("ANYMQ_SERVICES_CACHE") or "~/.cache/anymq-services"
         return cls(
             root=Path(root).expanduser().resolve(),

@@ -43,7 +43,9 @@ def test_url_and_control_are_given_for_each_server(settings: Settings, name: str
 
     prefix = f"ANYMQ_TEST_{name.upper()}"
     assert variables[f"{prefix}_URL"] == _URLS[name].format(ports["main"])
-    assert shlex.split(variables[f"{prefix}_CONTROL"])[-2:] == ["control", name]
+    command = shlex.split(variables[f"{prefix}_CONTROL"])
+    assert command[:2] == ["env", f"ANYMQ_SERVICES_DIR={settings.root}"]
+    assert command[-2:] == ["control", name]
     assert f"{prefix}_PROXY_URL" not in variables
 
 
