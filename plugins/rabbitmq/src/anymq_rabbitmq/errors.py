@@ -24,8 +24,6 @@ RuntimeError is how aiormq tells that a connection or channel is closed already.
 """
 
 _TABLE: tuple[tuple[type[Exception], type[AnyMQError]], ...] = (
-    (amqp.AuthenticationError, AccessDenied),
-    (amqp.ProbableAuthenticationError, AccessDenied),
     (amqp.ChannelAccessRefused, AccessDenied),
     (amqp.ConnectionNotAllowed, AccessDenied),
     (amqp.ChannelLockedResource, Busy),
@@ -56,7 +54,15 @@ def map_error(error: Exception, doing: str) -> AnyMQError:
     """The AnyMQ error for a client error met while ``doing`` something ("declaring topics")."""
     cause = error.__cause__
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return ConfigError(f"RabbitMQ's certificate was refused while {doing}: {text_of(cause)}")
+        return ConfigError(
+            f"RabbitMQ's certificate was refused while {doing}: {text_of(cause)} (see tls_ca_file)"
+        )
+    if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+        return ConfigError(f"RabbitMQ speaks no TLS at this port, while {doing}")
+    if isinstance(error, (amqp.AuthenticationError, amqp.ProbableAuthenticationError)):
+        return AccessDenied(
+            f"RabbitMQ, while {doing}: {text_of(error)} (see the URL's user name and password)"
+        )
     if isinstance(error, amqp.ConnectionClosed) and error.args[:1] == (_NOT_ALLOWED,):
         return _not_allowed(error, doing)
     if isinstance(error, amqp.InvalidFrameError) and "Connection.OpenOk" in str(error):
