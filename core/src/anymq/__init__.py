@@ -34,6 +34,9 @@ from anymq.router import Router
 
 if TYPE_CHECKING:
     from anymq.streams.starts import EARLIEST, LATEST, after, at
+    from anymq.tasks.compose import chain, gather
+    from anymq.tasks.current import CurrentJob
+    from anymq.tasks.job import Job
 
 __all__ = [
     "EARLIEST",
@@ -50,10 +53,12 @@ __all__ = [
     "ConfigError",
     "Confirmed",
     "Context",
+    "CurrentJob",
     "DeadLetter",
     "DecodeError",
     "Delivery",
     "InvalidState",
+    "Job",
     "JobFailed",
     "JobTimeout",
     "Message",
@@ -72,13 +77,20 @@ __all__ = [
     "UnsupportedError",
     "after",
     "at",
+    "chain",
+    "gather",
 ]
 
-_STARTS = frozenset({"EARLIEST", "LATEST", "after", "at"})
+_HOMES = {
+    **dict.fromkeys(("EARLIEST", "LATEST", "after", "at"), "anymq.streams.starts"),
+    **dict.fromkeys(("chain", "gather"), "anymq.tasks.compose"),
+    "CurrentJob": "anymq.tasks.current",
+    "Job": "anymq.tasks.job",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what streams need when it is first used, for those who use none."""
-    if name in _STARTS:
-        return getattr(importlib.import_module("anymq.streams.starts"), name)
+    """Import what streams and tasks need when it is first used, for those who use none."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'anymq' has no attribute {name!r}")

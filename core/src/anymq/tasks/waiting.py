@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from weakref import WeakValueDictionary
 
 from anymq.abc.job_store import TERMINAL_STATES, JobRecord
@@ -118,15 +117,20 @@ class Waiting:
         """Until it is time to ask, or a job of others changed."""
         foreign = [t.job_id for t in self._open() if not t.is_ours]
         if not self._wake.is_set():
-            other = self._clock.sleep(LOOK_EVERY_S)
-            if foreign:
-                other = _quietly(self._ledger.store.changed(foreign, wait_s=CHANGED_S))
+            changed = self._changed(foreign) if foreign else self._clock.sleep(LOOK_EVERY_S)
             async with asyncio.TaskGroup() as group:
-                waits = (group.create_task(_until(self._wake)), group.create_task(other))
+                waits = (group.create_task(_until(self._wake)), group.create_task(changed))
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 for wait in waits:
                     wait.cancel()
         self._wake.clear()
+
+    async def _changed(self, foreign: list[str]) -> None:
+        """Until the store tells of one, or has not for a while."""
+        try:
+            await self._ledger.store.changed(foreign, wait_s=CHANGED_S)
+        except AnyMQError:
+            await self._clock.sleep(AGAIN_S)
 
     async def _ask(self) -> None:
         ids = [ticket.job_id for ticket in self._open()]
@@ -143,10 +147,3 @@ class Waiting:
 
 async def _until(event: asyncio.Event) -> None:
     await event.wait()
-
-
-async def _quietly(changed: Awaitable[object]) -> None:
-    try:
-        await changed
-    except AnyMQError:
-        await asyncio.sleep(AGAIN_S)

@@ -11,6 +11,7 @@ from anymq.abc import BackendContext, Broker, Stream, Subscription
 from anymq.app import App
 from anymq.capabilities import Capabilities
 from anymq.config import Settings, resolve_role
+from anymq.config.model import TaskSettings
 from anymq.errors import PluginError
 from anymq.message import Delivery, Message
 from anymq.outcome import ACK, Confirmed, Outcome, Settlement
@@ -105,6 +106,10 @@ class Bench:
         known = [name for name in options if name in Settings.model_fields and name != "codec"]
         fields = {name: options.pop(name) for name in known}
         defaults = {"grace_s": 2.0, "connect_wait_s": 5.0}
+        if self.harness.store:
+            fields["tasks"] = TaskSettings(
+                store=parse_url(self.harness.store), **fields.pop("tasks", {})
+            )
         settings = Settings(url=parse_url(url), **{**defaults, **given, **fields})
         app = App(settings=settings, registry=self.registry, **options)
         app.on_event(self.events.append)

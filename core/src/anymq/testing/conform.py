@@ -44,7 +44,8 @@ def run(
     address = url or _configured(registry)
     found = find_harness(address, harness, registry)
     found.plugin = plugin or ""
-    checks = choose((only or "").split(",") if only else (), families=("broker", "stream"))
+    found.store = store or ""
+    checks = choose((only or "").split(",") if only else (), families=("broker", "stream", "tasks"))
     report = asyncio.run(_run(found, registry, checks))
     _show(report)
     if json_path is not None:
@@ -79,7 +80,10 @@ def _configured(registry: Registry) -> str:
 async def _run(harness: Harness, registry: Registry, checks: list[Check]) -> Report:
     runner = Runner(harness, registry)
     report = await runner.prepare()
-    families = {"broker"} | ({"stream"} if runner.target.descriptor.stream is not None else set())
+    descriptor = runner.target.descriptor
+    families = {"broker"} | ({"stream"} if descriptor.stream is not None else set())
+    if harness.store or descriptor.job_store is not None:
+        families.add("tasks")
     chosen = [check for check in checks if check.family in families]
     console = Console(stderr=True)
     columns = (

@@ -68,6 +68,9 @@ class Harness:
     to (RabbitMQ's quorum queues)."""
     counts_anonymous: ClassVar[bool] = True
     """Whether ``inspect`` counts anonymous subscriptions, too (Kafka knows members of groups)."""
+    hands_over_whole: ClassVar[bool] = False
+    """A partition has one owner, who keeps it until the last handler has ended: what it fetched
+    goes to another member then, not before (Kafka)."""
     plugin: str = ""
     """What a process of its own loads to know the backend, as ``--plugin`` takes it; "" where it
     is installed."""
@@ -75,6 +78,8 @@ class Harness:
     def __init__(self, url: str = "", *, registry: Registry | None = None) -> None:
         self.url = url
         self.registry = registry
+        self.store = ""
+        """Where jobs are kept, for backends that keep none."""
 
     async def options(self) -> dict[str, Any]:
         """At least ``url``; further keys are fields of the configuration."""
@@ -138,6 +143,9 @@ class Harness:
         if abandon is None:
             raise UnsupportedError("this backend's Broker has no abandon(): override crash()")
         abandon()
+        tasks: Any = app._lifecycle._tasks
+        if tasks is not None and tasks._store is not None:
+            tasks._store.replace = _never  # nor does it write what becomes of its jobs
         for consumer in app.consumers.values():
             settler: Any = consumer._settler
             settler.flush = _at_once  # the dead wait for no answer
@@ -146,4 +154,9 @@ class Harness:
 
 async def _at_once(limit_s: float) -> bool:
     """Stands in for a wait until everything is settled."""
+    return False
+
+
+async def _never(record: object, *, expected_version: int) -> bool:
+    """Stands in for a write that the dead do not make."""
     return False

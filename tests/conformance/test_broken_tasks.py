@@ -1,0 +1,54 @@
+"""The kit finds every lie about tasks, and every check of group M finds some lie."""
+
+from __future__ import annotations
+
+import pytest
+
+from anymq.plugins.registry import Registry
+from anymq.testing.harness import Timings
+from anymq.testing.harnesses.memory import MemoryHarness
+from anymq.testing.result import CheckResult
+from anymq.testing.runner import Runner, choose
+from tests.conformance.broken_tasks import carrying, keeping
+from tests.conformance.broken_tasks.lie import LIES, TaskLie
+
+MODULES = (carrying, keeping)
+
+
+@pytest.mark.parametrize("lie", LIES, ids=repr)
+async def test_a_lie_is_found(lie: TaskLie) -> None:
+    """Each of the checks that are named for it fails."""
+    results = await _run(lie)
+
+    passed = [result.id for result in results if result.outcome != "failed"]
+    assert not passed, f"{lie.says!r} passes {passed}"
+
+
+def test_every_check_finds_a_lie() -> None:
+    """A check that nothing fails proves nothing."""
+    checks = {check.id for check in choose(("TSK",), families=("tasks",))}
+    finders = {check_id for lie in LIES for check_id in lie.caught_by}
+
+    assert checks - finders == set()
+
+
+def test_every_lie_is_collected() -> None:
+    """What a module names is what is tried."""
+    named = {name for module in MODULES for name in module.__all__}
+
+    assert len(LIES) == len(named)
+
+
+class _Impatient(MemoryHarness):
+    """Lies let checks wait in vain: memory is quick enough for less."""
+
+    timings = Timings(scale=0.2, quiet_s=0.3, lease_s=0.5)
+
+
+async def _run(lie: TaskLie) -> list[CheckResult]:
+    registry = Registry()
+    registry.register(lie, name=lie.name)
+    runner = Runner(_Impatient(f"{lie.name}://kit"), registry)
+    await runner.prepare()
+    checks = choose(lie.caught_by, families=("tasks",))
+    return [result async for result in runner.run(checks)]
