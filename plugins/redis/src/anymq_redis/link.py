@@ -111,7 +111,7 @@ class Link:
     async def aclose(self) -> None:
         """Close the connection at once; it may still be used again."""
         self.rest()
-        await self._connection.disconnect(nowait=True)
+        await self._disconnect()
 
     def rest(self) -> None:
         """Nobody reads over it for now: that it does not work is nobody's trouble."""
@@ -128,9 +128,8 @@ class Link:
         connection = self._connection
         is_done = False
         try:
-            # Whatever is there before we asked is an old reply or the end of the connection.
-            if connection.is_connected and await connection.can_read():
-                await connection.disconnect(nowait=True)
+            if connection.is_connected and await self._is_stale():
+                await self._disconnect()
             if not connection.is_connected:
                 await connection.connect()  # type: ignore[no-untyped-call]
                 await self._load_scripts()
@@ -142,7 +141,20 @@ class Link:
             return replies
         finally:
             if not is_done:
-                await connection.disconnect(nowait=True)
+                await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        writer = self._connection._writer
+        await self._connection.disconnect(nowait=True)
+        if writer is not None and self._options.uses_tls:
+            writer.transport.abort()  # else it waits for the server's goodbye, up to 30 s
+
+    async def _is_stale(self) -> bool:
+        """Whatever is there before we asked is an old reply, or the end of the connection."""
+        try:
+            return bool(await self._connection.can_read())
+        except (RedisError, OSError):
+            return True
 
     async def _load_scripts(self) -> None:
         load = [_pack(("SCRIPT", "LOAD", source)) for source in SOURCES.values()]
