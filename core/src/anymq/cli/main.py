@@ -22,12 +22,14 @@ from anymq.cli.run_app import run as run_command
 from anymq.cli.state import State, state_of
 from anymq.cli.tail import tail
 from anymq.cli.topology import topology_commands
+from anymq.cli.worker import worker
 from anymq.errors import AnyMQError, ConfigError, PluginError, UnsupportedError
 
 __all__ = ["run"]
 
 _COMMANDS: Mapping[str, Callable[..., object]] = {
     "run": run_command,
+    "worker": worker,
     "doctor": doctor,
     "backends": backends,
     "config": config,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import signal
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from anymq.errors import ClosedError
 
 if TYPE_CHECKING:
+    from anymq.abc.task_runner import WorkerOptions
     from anymq.app import App
 
 __all__ = ["run_app", "serve_app"]
@@ -16,16 +19,22 @@ __all__ = ["run_app", "serve_app"]
 STOPPED, FAILED = 0, 1
 
 
-def run_app(app: App) -> int:
+def run_app(app: App, *, consume: bool = True, work: bool | WorkerOptions | None = None) -> int:
     """Run until SIGINT or SIGTERM; the exit status: 0 stopped, 1 a subscriber ended for good.
 
     The first signal drains for ``grace_s``, a second one cancels the handlers that still run.
     Raises what ``App.start`` raises.
     """
-    return asyncio.run(serve_app(app))
+    return asyncio.run(serve_app(app, consume=consume, work=work))
 
 
-async def serve_app(app: App, *, stop: asyncio.Event | None = None) -> int:
+async def serve_app(
+    app: App,
+    *,
+    stop: asyncio.Event | None = None,
+    consume: bool = True,
+    work: bool | WorkerOptions | None = None,
+) -> int:
     """As ``run_app``, in a loop that runs already; ``stop`` is an event that means a signal."""
     wanted = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -40,7 +49,10 @@ async def serve_app(app: App, *, stop: asyncio.Event | None = None) -> int:
         loop.add_signal_handler(number, heard)
     try:
         try:
-            return await _until_stopped(app, wanted) if await _start(app, wanted) else STOPPED
+            options: Any = {} if consume and work is None else {"consume": consume, "work": work}
+            start = functools.partial(app.start, **options)
+            is_started = await _start(app, start, wanted)
+            return await _until_stopped(app, wanted) if is_started else STOPPED
         finally:
             await app.close()
     finally:
@@ -48,12 +60,12 @@ async def serve_app(app: App, *, stop: asyncio.Event | None = None) -> int:
             loop.remove_signal_handler(number)
 
 
-async def _start(app: App, wanted: asyncio.Event) -> bool:
+async def _start(app: App, begin: Callable[[], Awaitable[None]], wanted: asyncio.Event) -> bool:
     """Start; False when a stop was asked for before the backend was there."""
 
     async def start() -> Exception | None:
         try:
-            await app.start()
+            await begin()
         except Exception as error:  # noqa: BLE001 - raised below, and not within a group of tasks
             return error
         return None

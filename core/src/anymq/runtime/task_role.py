@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from anymq.abc import BackendContext, Health, JobStore
@@ -84,9 +85,9 @@ class TaskRole:
             return
         await self.client()
         engine, settings = self._opened(), self._parts.resolve_settings()
-        options = options or WorkerOptions(
-            tuple(sorted(self._queues())), settings.tasks.concurrency, settings.grace_s
-        )
+        options = options or WorkerOptions((), settings.tasks.concurrency, settings.grace_s)
+        if not options.queues:
+            options = replace(options, queues=tuple(sorted(self._queues())))
         await self._declare(options.queues)
         app, queues = self._app, options.queues
         context: Context[Any] = Context(app, state, CONSUMER, queues, GROUP, {})
