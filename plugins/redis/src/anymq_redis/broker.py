@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from uuid import uuid4
 
 from anymq.abc import BackendContext, Broker, EventSink, Health, Management
 from anymq.abc.broker import OnLost
 from anymq.capabilities import Capabilities
-from anymq.errors import AnyMQError, ClosedError
+from anymq.errors import ClosedError
 from anymq.message import Message
-from anymq.outcome import Rejected, SendResult
+from anymq.outcome import SendResult
 from anymq.topology import Source, Topology, TopologyMode
 from anymq_redis.condition import Condition
 from anymq_redis.discovery import Discovery
@@ -23,6 +22,7 @@ from anymq_redis.management import RedisManagement
 from anymq_redis.member import Member
 from anymq_redis.options import RedisOptions
 from anymq_redis.probe import look, probe
+from anymq_redis.renewing import RenewingSender
 from anymq_redis.sending import Sender, for_topics
 from anymq_redis.subscription import RedisSubscription
 from anymq_redis.topology import Declarations
@@ -44,7 +44,7 @@ class RedisBroker(Broker):
         self._admin = self._link("admin")
         ledger = Ledger(f"{context.physical(MARKER)}:{uuid4().hex}")
         self._sender_link = self._link("sender", ledger)
-        self._sender = Sender(
+        sender = Sender(
             self._sender_link,
             context.physical,
             address=options.address,
@@ -53,6 +53,9 @@ class RedisBroker(Broker):
             ledger=ledger,
         )
         self._declarations = Declarations(self._admin, context.physical, options.address)
+        self._sender = RenewingSender(
+            sender, self._sender_link, self._declarations, self._condition
+        )
         self._subscriptions: list[RedisSubscription] = []
         self._is_open = self._is_closed = False
 
@@ -79,20 +82,7 @@ class RedisBroker(Broker):
         self, messages: Sequence[Message], *, timeout_s: float, atomic: bool = False
     ) -> Sequence[SendResult]:
         self._check_open()
-        link, deadline = self._sender_link, time.monotonic() + timeout_s
-        connections = link.connections
-        results = await self._sender.send(messages, timeout_s=timeout_s, atomic=atomic)
-        again = [i for i, result in enumerate(results) if self._is_lost(messages[i], result)]
-        if not again and connections in (0, link.connections):
-            return results
-        left_s = max(0.001, deadline - time.monotonic())
-        if not await self._renew(left_s, is_lost=bool(again)) or not again:
-            return results
-        sent = await self._sender.send(
-            [messages[i] for i in again], timeout_s=left_s, atomic=atomic
-        )
-        fresh = dict(zip(again, sent, strict=True))
-        return [fresh.get(i, result) for i, result in enumerate(results)]
+        return await self._sender.send(messages, timeout_s=timeout_s, atomic=atomic)
 
     async def subscribe(
         self, source: Source, *, prefetch: int, on_lost: OnLost
@@ -152,22 +142,6 @@ class RedisBroker(Broker):
         # Renewed before it is made: nobody may take it for that of a dead subscription.
         commands = Upkeep(member, self._context.clock).renew() + member.join(member.feeds)
         await self._declarations.run(commands, timeout_s=self._options.request_timeout_s)
-
-    def _is_lost(self, message: Message, result: SendResult) -> bool:
-        """Whether there is nowhere to put it although this process declared where."""
-        if not isinstance(result, Rejected) or result.code != "not_found":
-            return False
-        return self._declarations.has_made(message.topic, message.group)
-
-    async def _renew(self, timeout_s: float, *, is_lost: bool) -> bool:
-        """Declare again, after a new connection or when something declared is gone."""
-        if is_lost:
-            self._condition.degraded("topics or groups were gone and are made again")
-        try:
-            await self._declarations.renew(timeout_s=timeout_s)
-        except AnyMQError:
-            return False
-        return True
 
     def _link(
         self, purpose: str, greeting: Greeting | None = None, *, is_reader: bool = False

@@ -23,6 +23,15 @@ class LogDeclarations:
         self._link = link
         self._physical = physical
         self._options = options
+        self._made: dict[str, StreamSpec] = {}
+
+    def has_made(self, stream: str, _group: str | None = None) -> bool:
+        """Whether this process declared the Stream."""
+        return stream in self._made
+
+    async def renew(self, *, timeout_s: float) -> None:
+        """Make what this process declared and the server has lost."""
+        await self.declare(tuple(self._made.values()), TopologyMode.MANAGE, timeout_s=timeout_s)
 
     def keys(self, stream: str) -> LogKeys:
         """The keys of a Stream, by its logical name."""
@@ -52,12 +61,16 @@ class LogDeclarations:
             _check(spec, partitions)
         if is_made:
             await self.run([self._limits(spec) for spec in specs], timeout_s=timeout_s)
+            self._made.update((spec.name, spec) for spec in specs)
 
     async def partitions(self, stream: str) -> int:
         """How many partitions it has. Raises TopologyError."""
         timeout_s = self._options.request_timeout_s
         command = ("HGET", self.keys(stream).meta, "partitions")
         (found,) = await self.run([command], timeout_s=timeout_s)
+        if found is None and self.has_made(stream):
+            await self.renew(timeout_s=timeout_s)
+            return self._made[stream].partitions
         if found is None:
             raise TopologyError(_missing(stream))
         return int(found)

@@ -187,7 +187,7 @@ def for_streams(
 ) -> tuple[list[str], list[Argument]]:
     """Names and arguments of the script that appends."""
     names: dict[str, int] = {}
-    arguments: list[Argument] = []
+    arguments: list[Argument] = ["0"]
     for record, fields in zip(records, entries, strict=True):
         index = names.setdefault(record.topic, len(names) + 1)
         arguments += (index, record.partition, len(fields))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 from anymq.abc import BackendContext, EventSink, Health, Start, Stream, StreamSpec
 from anymq.abc.stream import After, At, Earliest
@@ -15,16 +16,21 @@ from anymq.outcome import SendResult
 from anymq.topology import TopologyMode
 from anymq_redis.condition import Condition
 from anymq_redis.errors import translate
-from anymq_redis.link import Command, Link
+from anymq_redis.ledger import Ledger
+from anymq_redis.link import Command, Greeting, Link
 from anymq_redis.log_declarations import LogDeclarations
 from anymq_redis.options import RedisOptions
 from anymq_redis.positions import BEGIN, before, join, parse
 from anymq_redis.probe import look, probe
+from anymq_redis.renewing import RenewingSender
 from anymq_redis.scripts import script
 from anymq_redis.sending import Sender, for_streams
 from anymq_redis.stream_reader import RedisStreamReader
 
 __all__ = ["RedisStream"]
+
+MARKER = "anymq.appender"
+"""Begins the keys by which appenders find out what was carried out; they expire."""
 
 
 class RedisStream(Stream):
@@ -35,15 +41,18 @@ class RedisStream(Stream):
         self._context = context
         self._condition = Condition(options.address)
         self._admin = self._link("stream-admin")
-        self._appender = self._link("stream-appender")
-        self._sender = Sender(
+        ledger = Ledger(f"{context.physical(MARKER)}:{uuid4().hex}")
+        self._appender = self._link("stream-appender", ledger)
+        appender = Sender(
             self._appender,
             context.physical,
             address=options.address,
             name="append",
             build=for_streams,
+            ledger=ledger,
         )
         self._logs = LogDeclarations(self._admin, context.physical, options)
+        self._sender = RenewingSender(appender, self._appender, self._logs, self._condition)
         self._readers: list[RedisStreamReader] = []
         self._is_closed = False
 
@@ -71,7 +80,7 @@ class RedisStream(Stream):
 
     async def append(self, records: Sequence[Message], *, timeout_s: float) -> Sequence[SendResult]:
         self._check_open()
-        return await self._sender.send(records, timeout_s=timeout_s, atomic=False)
+        return await self._sender.send(records, timeout_s=timeout_s)
 
     async def ends(self, stream: str) -> str:
         self._check_open()
@@ -139,9 +148,9 @@ class RedisStream(Stream):
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
         return await self._logs.run(commands, timeout_s=self._options.request_timeout_s)
 
-    def _link(self, purpose: str) -> Link:
+    def _link(self, purpose: str, greeting: Greeting | None = None) -> Link:
         name = f"{self._context.client_id}-{purpose}"
-        return Link(self._options, self._condition, name=name)
+        return Link(self._options, self._condition, name=name, greeting=greeting)
 
     def _check_open(self) -> None:
         if self._is_closed:

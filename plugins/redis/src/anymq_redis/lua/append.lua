@@ -1,7 +1,14 @@
 -- Append records. One reply each: the position, "" where there are several partitions, or "!" and a
 -- reason.
--- KEYS: the Streams' names. ARGV: for each record name's index, partition, n, and n strings: field,
--- value, field, value ...
+-- KEYS: the Streams' names, then the appender's marker. ARGV[1]: nothing; ARGV[2]: the call's number.
+-- Then for each record name's index, partition, n, and n strings: field, value, field, value ...
+-- The marker keeps the number, and the places of what was refused, for the case that nobody hears.
+local marker = KEYS[#KEYS]
+local before = redis.call('SET', marker, ARGV[2], 'EX', 600, 'GET')
+if before and tonumber(string.match(before, '^%d+')) >= tonumber(ARGV[2]) then
+  redis.call('SET', marker, before, 'EX', 600)
+  return redis.error_reply('FENCED a later connection of this appender was there first')
+end
 local specs = {}
 
 local function spec(name)
@@ -36,10 +43,15 @@ local function append(name, partition, first, last)
   return found.partitions == 1 and id or ''
 end
 
-local replies, at = {}, 1
+local replies, refused, at = {}, {}, 3
 while at <= #ARGV do
   local n = tonumber(ARGV[at + 2])
-  replies[#replies + 1] = append(KEYS[tonumber(ARGV[at])], ARGV[at + 1], at + 3, at + 2 + n)
+  local reply = append(KEYS[tonumber(ARGV[at])], ARGV[at + 1], at + 3, at + 2 + n)
+  replies[#replies + 1] = reply
+  if string.byte(reply) == 33 then refused[#refused + 1] = #replies - 1 end
   at = at + 3 + n
+end
+if #refused > 0 then
+  redis.call('SET', marker, ARGV[2] .. ':' .. table.concat(refused, ','), 'EX', 600)
 end
 return replies
