@@ -95,7 +95,7 @@ def check_schedule(spec: CronSpec) -> None:
     where = f"cron({spec.expression!r}) of task {spec.task!r} ({spec.declared_at})"
     try:
         ZoneInfo(spec.timezone)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         raise ConfigError(f"{where}: there is no time zone {spec.timezone!r}") from None
     if not spec.misfire_grace_s > 0:
         raise ConfigError(f"{where}: misfire_grace_s={spec.misfire_grace_s} must be more than 0")
