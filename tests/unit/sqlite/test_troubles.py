@@ -16,6 +16,7 @@ import pytest
 from anymq.abc import Subscription
 from anymq.errors import BackendUnavailable, TopologyError
 from anymq.outcome import CONFIRMED, SETTLED, STALE, Rejected, Unknown
+from anymq.topology import GroupSpec, TopicSpec, Topology, TopologyMode
 from anymq_sqlite.bell import Bell
 from anymq_sqlite.presence import GONE, Presence, boottime, here, is_alive
 from tests.unit.sqlite.bench import CALL_S, Bench, bodies
@@ -220,6 +221,11 @@ def test_who_lives() -> None:
     assert not alive(Presence(us.boot, us.space, 4_000_000, 1))
     assert alive(other)
     assert not alive(other, now - 11)
+    blind = Presence(us.boot, us.space, us.pid, 0)  # where the system does not tell a start
+    assert is_alive(us, beat_at=now, lease_s=10, us=blind)
+    assert not is_alive(
+        Presence(us.boot, us.space, 4_000_000, 0), beat_at=now, lease_s=10, us=blind
+    )
 
 
 async def test_bells(tmp_path: Path) -> None:
@@ -240,6 +246,49 @@ async def test_bells(tmp_path: Path) -> None:
 
     assert (heard, len(names)) == (b"!", 2)
     assert not (tmp_path / "x.db.wake").exists()
+
+
+async def test_a_bell_that_nobody_hears_stops_nobody(tmp_path: Path) -> None:
+    """Rung more often than its socket holds, and after it has gone; then it is heard again."""
+    one, deaf = (Bell(str(tmp_path / "x.db")) for _ in range(2))
+    for bell in (one, deaf):
+        bell.open()
+    for _ in range(2000):
+        one.ring()
+    deaf.hear()
+    assert deaf.socket is not None
+    with pytest.raises(BlockingIOError):
+        deaf.socket.recv(16)
+    one.ring()
+    heard = deaf.socket.recv(16)
+    deaf.close()
+    deaf.hear()
+    one.ring()
+    one.close()
+
+    assert heard == b"!"
+
+
+async def test_a_file_that_has_it_otherwise(bench: Bench, tmp_path: Path) -> None:
+    """Put in the place of ours: what it has stays as it is, and what it lacks is declared."""
+    broker = await bench.ready()
+    await bench.declare(broker, "u", "g")
+    found = Bench(tmp_path / "found.db")
+    other = await found.broker()
+    topology = Topology((TopicSpec("t", 2),), (GroupSpec("t", "theirs"),))
+    await other.declare(topology, mode=TopologyMode.MANAGE, timeout_s=CALL_S)
+    await found.send(other, found.message(b"theirs"))
+    await found.aclose()
+    for suffix in ("", "-wal", "-shm"):
+        os.rename(f"{bench.file}{suffix}", f"{bench.file}.old{suffix}")
+    os.rename(found.file, bench.file)
+
+    sent = await bench.send(broker, bench.message(topic="t"), bench.message(topic="u"))
+
+    assert sent == [CONFIRMED, CONFIRMED]
+    assert bench.query("SELECT name, partitions FROM topics ORDER BY 1") == [("t", 2), ("u", 1)]
+    assert bench.query("SELECT count(*) FROM queue WHERE topic = 't'") == [(3,)]
+    assert "data reset" in (await broker.health()).detail
 
 
 async def test_without_a_bell_others_are_seen_anyway(bench: Bench, file: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from anymq.abc import BackendContext, Broker, EventSink, Health, Management
 from anymq.abc.broker import OnLost
 from anymq.capabilities import Capabilities
-from anymq.errors import AnyMQError, ClosedError
+from anymq.errors import AnyMQError, ClosedError, TopologyError
 from anymq.message import Message
 from anymq.outcome import SendResult
 from anymq.topology import GroupSpec, Source, TopicSpec, Topology, TopologyMode
@@ -123,8 +124,11 @@ class SqliteBroker(Broker):
 
     def _declare_again(self, session: Session) -> None:
         """In the thread: what was declared, in a file that took the place of another one."""
-        topology = Topology(tuple(self._topics.values()), tuple(self._groups.values()))
-        declare(session, topology, TopologyMode.MANAGE, self._names)
+        parts = [Topology((topic,)) for topic in self._topics.values()]
+        parts += [Topology((), (group,)) for group in self._groups.values()]
+        for part in parts:
+            with suppress(TopologyError):  # it has that otherwise, and keeps it
+                declare(session, part, TopologyMode.MANAGE, self._names)
 
     def _check_open(self) -> None:
         if self._closed:

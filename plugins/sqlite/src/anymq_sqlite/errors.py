@@ -40,7 +40,7 @@ def translate(error: Exception, file: str) -> AnyMQError:
         return corrupt(file, text)
     if code == sqlite3.SQLITE_TOOBIG:
         return PublishRejected("too_large", f"{file}: {text}")
-    if code == sqlite3.SQLITE_BUSY:
+    if is_busy(error):
         return BackendUnavailable(f"{file} is busy: another process has been writing for too long")
     return BackendUnavailable(f"{file}: {text}")
 
