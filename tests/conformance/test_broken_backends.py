@@ -10,6 +10,7 @@ from anymq.testing.harnesses.memory import MemoryHarness
 from anymq.testing.result import CheckResult
 from anymq.testing.runner import Runner, choose
 from tests.conformance.broken import (
+    asking,
     claims,
     dead_letters,
     groups,
@@ -26,6 +27,7 @@ from tests.conformance.broken.lie import LIES, Lie
 __all__: list[str] = []
 
 MODULES = (
+    asking,
     claims,
     dead_letters,
     groups,

@@ -23,6 +23,8 @@ from anymq.errors import (
     PluginError,
     PublishRejected,
     PublishUnknown,
+    RequestFailed,
+    RequestTimeout,
     TopologyError,
     UnsupportedError,
 )
@@ -69,6 +71,8 @@ __all__ = [
     "PublishUnknown",
     "Rejected",
     "Release",
+    "RequestFailed",
+    "RequestTimeout",
     "Retry",
     "RetryPolicy",
     "Router",

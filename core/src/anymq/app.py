@@ -234,7 +234,9 @@ class App(StreamRegistrar):
     ) -> Any:
         """Publish and wait for the reply that a handler returned to a message with a reply address.
 
-        Raises TimeoutError when none came in time, and what ``publish`` raises.
+        The reply address is private to this process and ready before the request leaves. Raises
+        RequestTimeout (also a TimeoutError), RequestFailed (the handler failed for good),
+        DecodeError (the reply is no ``reply_type``), and what ``publish`` raises.
         """
         return await self._lifecycle.requests.request(
             topic, body, timeout_s=timeout_s, reply_type=reply_type, options=options

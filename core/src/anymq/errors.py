@@ -17,7 +17,9 @@ AnyMQError
 ├── Busy                   somebody else holds it; try later
 ├── BatchFailed            raised by batch handlers: which members failed
 ├── JobFailed              the task raised; its error as data
-└── JobTimeout             no result in time (also a TimeoutError)
+├── JobTimeout             no result in time (also a TimeoutError)
+├── RequestFailed          whoever was asked gave the request up; the error as data
+└── RequestTimeout         no reply in time (also a TimeoutError)
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ __all__ = [
     "PluginError",
     "PublishRejected",
     "PublishUnknown",
+    "RequestFailed",
+    "RequestTimeout",
     "TopologyError",
     "UnsupportedError",
     "classify",
@@ -195,6 +199,24 @@ class JobTimeout(AnyMQError, TimeoutError):
     """No result came in time; the job itself is not affected."""
 
     code = "job_timeout"
+
+
+class RequestFailed(AnyMQError):
+    """The request's handler failed for good; the type and text of its error came as data."""
+
+    code = "request_failed"
+    error_class: ErrorClass = "permanent"
+
+    def __init__(self, error_type: str, message: str) -> None:
+        super().__init__(f"{error_type}: {message}")
+        self.error_type = error_type
+        self.message = message
+
+
+class RequestTimeout(AnyMQError, TimeoutError):
+    """No reply came in time. Whether the request was handled is not known."""
+
+    code = "request_timeout"
 
 
 def classify(error: BaseException) -> ErrorClass:

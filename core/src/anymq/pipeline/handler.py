@@ -22,13 +22,16 @@ from anymq.pipeline.context import Context
 from anymq.pipeline.scope import DeliveryScope
 from anymq.pipeline.signature import HandlerSignature
 
-__all__ = ["Invoke", "Reply", "compile_call", "make_invoke", "outcome_of"]
+__all__ = ["Invoke", "Refuse", "Reply", "compile_call", "make_invoke", "outcome_of"]
 
 Invoke = Callable[[Any, Any], Awaitable[Any]]
 """Calls the user's function with a value and its delivery (lists of both for a batch)."""
 
 Reply = Callable[[Delivery, Any], Awaitable[None]]
 """Sends what a handler returned to whoever asked (``reply_to``)."""
+
+Refuse = Callable[[Delivery, Exception | Outcome], Awaitable[None]]
+"""Called with how a failed attempt ended; tells who asked, if no further one follows."""
 
 _OUTCOMES = (Ack, Release, Retry, DeadLetter)
 
@@ -76,11 +79,12 @@ def compile_call(
     publish_to: Sequence[str] = (),
     timeout_s: float | None = None,
     reply: Reply | None = None,
+    refuse: Refuse | None = None,
     unwrap: Callable[[Delivery], Message] | None = None,
 ) -> Call:
     """The whole way of one delivery. Raises what the handler raised, DecodeError included."""
     if scope is None and not middleware and timeout_s is None and unwrap is None:
-        return _fast_call(invoke, decode, reply)
+        return _fast_call(invoke, decode, reply, refuse)
     inner = chain(middleware, _inner_call(invoke, publish_to, reply))
 
     async def call(delivery: Delivery) -> Outcome:
@@ -96,6 +100,23 @@ def compile_call(
             await own.finish()
         return outcome
 
+    return call if refuse is None else _refusing(call, refuse)
+
+
+def _refusing(inner: Call, refuse: Refuse) -> Call:
+    """Tell whoever asked when the attempt failed."""
+
+    async def call(delivery: Delivery) -> Outcome:
+        try:
+            outcome = await inner(delivery)
+        except Exception as error:
+            if delivery.message.reply_to is not None:
+                await refuse(delivery, error)
+            raise
+        if delivery.message.reply_to is not None and outcome is not ACK:
+            await refuse(delivery, outcome)
+        return outcome
+
     return call
 
 
@@ -104,12 +125,20 @@ def outcome_of(result: Any) -> Outcome:
     return result if isinstance(result, _OUTCOMES) else ACK
 
 
-def _fast_call(invoke: Invoke, decode: BodyReader, reply: Reply | None) -> Call:
+def _fast_call(
+    invoke: Invoke, decode: BodyReader, reply: Reply | None, refuse: Refuse | None
+) -> Call:
+    async def ask(delivery: Delivery) -> Outcome:
+        result = await invoke(decode(delivery.message), delivery)
+        return outcome_of(result) if reply is None else await _answer(reply, delivery, result)
+
+    asked = ask if refuse is None else _refusing(ask, refuse)
+
     async def call(delivery: Delivery) -> Outcome:
         message = delivery.message
+        if message.reply_to is not None:
+            return await asked(delivery)
         result = await invoke(decode(message), delivery)
-        if reply is not None and message.reply_to is not None:
-            return await _answer(reply, delivery, result)
         return ACK if result is None else outcome_of(result)
 
     return call

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 from anymq.codecs.codec import Codec
 from anymq.codecs.envelope import Envelope
 from anymq.codecs.reading import body_reader
-from anymq.message import Delivery
+from anymq.errors import RequestFailed, RequestTimeout
+from anymq.events import ReplyDropped
+from anymq.message import Delivery, Message
 from anymq.outcome import ACK, Settlement
+from anymq.portable.replies import REPLY_ERROR, REPLY_MESSAGE
 from anymq.support.ids import new_id
 from anymq.support.limits import within
 from anymq.topology import RESERVED_PREFIX, Source, TopicSpec, Topology, TopologyMode
@@ -50,26 +53,44 @@ class Requests:
         reply_type: Any,
         options: Mapping[str, Any],
     ) -> Any:
-        """Publish with our address and wait. Raises TimeoutError, DecodeError."""
-        request_id = new_id()
+        """Publish with our address and wait.
+
+        Raises RequestTimeout, RequestFailed, DecodeError, and what ``publish`` raises.
+        """
         reader = body_reader(self._codec, reply_type, envelope=self._envelope)
-        async with asyncio.timeout(timeout_s):
-            await self._listen()
-            waiter: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
-            self._waiting[request_id] = waiter
-            try:
-                await self._app.publish(
-                    topic,
-                    body,
-                    timeout_s=timeout_s,
-                    message_id=request_id,
-                    reply_to=self._address,
-                    **options,
-                )
-                reply = await waiter
-            finally:
-                del self._waiting[request_id]
+        limit: asyncio.Timeout | None = None
+        try:
+            async with asyncio.timeout(timeout_s) as limit:
+                reply = await self._exchange(topic, body, timeout_s, options)
+        except TimeoutError as error:
+            if limit is None or not limit.expired():
+                raise
+            text = f"no reply from {topic!r} within {timeout_s:.3g} s"
+            raise RequestTimeout(text) from error
+        failure = reply.message.meta.get(REPLY_ERROR)
+        if failure is not None:
+            raise RequestFailed(failure, reply.message.meta.get(REPLY_MESSAGE, ""))
         return reader(reply.message)
+
+    async def _exchange(
+        self, topic: str, body: Any, timeout_s: float, options: Mapping[str, Any]
+    ) -> Delivery:
+        request_id = new_id()
+        await self._listen()
+        waiter: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
+        self._waiting[request_id] = waiter
+        try:
+            await self._app.publish(
+                topic,
+                body,
+                timeout_s=timeout_s,
+                message_id=request_id,
+                reply_to=self._address,
+                **options,
+            )
+            return await waiter
+        finally:
+            del self._waiting[request_id]
 
     async def _listen(self) -> None:
         async with self._ready:
@@ -98,9 +119,13 @@ class Requests:
             for reply in replies:
                 waiter = self._waiting.get(reply.message.causation_id or "")
                 if waiter is None or waiter.done():
-                    self.late += 1
+                    self._drop(reply.message)
                 else:
                     waiter.set_result(reply)
             if replies:
                 settlements = [Settlement(reply, ACK) for reply in replies]
                 await subscription.settle(settlements, timeout_s=WAIT_S)
+
+    def _drop(self, reply: Message) -> None:
+        self.late += 1
+        self._engine.tell(ReplyDropped(reply.id, reply.causation_id))

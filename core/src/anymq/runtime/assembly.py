@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from anymq.emulation.priority import PriorityRoute, with_levels
-from anymq.errors import PublishRejected
-from anymq.message import Delivery
 from anymq.portable.dead_letters import DeadLetters
 from anymq.portable.outbound import Outbound
 from anymq.portable.outgoing import MessageBuilder
 from anymq.portable.plan import ErrorHook
+from anymq.portable.replies import Replies
 from anymq.portable.requests import Requests
 from anymq.runtime.engine import Engine, topology_of
 from anymq.runtime.parts import AppParts
@@ -159,16 +158,6 @@ async def _start(
         timeout_s = options.pop("timeout_s", None) or 10.0
         return await outgoing.send_one(topic, body, timeout_s, options)
 
-    async def reply(delivery: Delivery, value: Any) -> None:
-        address = delivery.reply_to or ""
-        correlation = delivery.correlation_id
-        try:
-            await publish(address, value, causation_id=delivery.id, correlation_id=correlation)
-        except PublishRejected as error:
-            # Whoever asked is gone with its address: nobody waits for this answer any more.
-            if error.code != "not_found":
-                raise
-
     shared = PlanParts(
         app=app,
         state=state,
@@ -177,7 +166,7 @@ async def _start(
         middleware=(*telemetry.middleware, *parts.extension_middleware(), *app.middleware),
         error_hooks=tuple(error_hooks),
         publish=publish,
-        reply=reply,
+        replies=Replies(publish, engine.publisher.publish, parts.clock),
         around_batch=telemetry.around_batch,
         settle_by_hand=engine.settle_by_hand,
         executor=engine.executor,

@@ -16,9 +16,10 @@ from anymq.message import Delivery, Message
 from anymq.middleware.chain import Middleware
 from anymq.outcome import Outcome
 from anymq.pipeline.context import Context
-from anymq.pipeline.handler import Reply, compile_call, make_invoke
+from anymq.pipeline.handler import compile_call, make_invoke
 from anymq.pipeline.scope import DeliveryScope
 from anymq.portable.plan import BatchPlan, ErrorHook, SubscriberPlan
+from anymq.portable.replies import Replies
 from anymq.retry import RetryPolicy
 from anymq.telemetry import AroundBatch, measured_batch
 from anymq.topology import Source
@@ -41,7 +42,7 @@ class PlanParts:
     middleware: tuple[Middleware, ...]
     error_hooks: tuple[ErrorHook, ...]
     publish: Callable[..., Awaitable[str]]
-    reply: Reply
+    replies: Replies
     settle_by_hand: Callable[[str, Delivery, Outcome], None]
     executor: Callable[[SubscriberSpec], Executor]
     settings: Settings
@@ -80,6 +81,7 @@ def make_plan(spec: SubscriberSpec, parts: PlanParts) -> SubscriberPlan:
 
         return DeliveryScope(delivery, parts.publish, by_hand)
 
+    retry = _retry(spec.retry or RetryPolicy(), override)
     call = compile_call(
         invoke,
         decode,
@@ -87,7 +89,8 @@ def make_plan(spec: SubscriberSpec, parts: PlanParts) -> SubscriberPlan:
         scope=scope if needs_scope else None,
         publish_to=spec.publish_to,
         timeout_s=spec.timeout_s,
-        reply=parts.reply,
+        reply=parts.replies.answer,
+        refuse=parts.replies.refusing(retry),
         unwrap=unwrap,
     )
     batch = None
@@ -114,7 +117,7 @@ def make_plan(spec: SubscriberSpec, parts: PlanParts) -> SubscriberPlan:
         concurrency=concurrency,
         prefetch=prefetch,
         ack=spec.ack,
-        retry=_retry(spec.retry or RetryPolicy(), override),
+        retry=retry,
         max_block_s=spec.max_block_s,
         max_deliveries=spec.max_deliveries,
         accepts=_filter(spec),

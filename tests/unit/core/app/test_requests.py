@@ -8,8 +8,19 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from anymq import Ack, App, DeadLetter, DecodeError, Delivery, PublishRejected, RetryPolicy
-from anymq.events import AppEvent, HookFailed
+from anymq import (
+    Ack,
+    App,
+    DeadLetter,
+    DecodeError,
+    Delivery,
+    PublishRejected,
+    RequestFailed,
+    RequestTimeout,
+    Retry,
+    RetryPolicy,
+)
+from anymq.events import AppEvent, HookFailed, ReplyDropped
 from anymq.memory.broker import MemoryBroker
 from tests.unit.core.doubles import turns, until
 
@@ -59,7 +70,7 @@ async def test_every_value_is_a_reply(app: App, returned: Any, reply: Any) -> No
         assert await app.request("t", 1) == reply
 
 
-@pytest.mark.parametrize("outcome", [Ack(), DeadLetter("no")])
+@pytest.mark.parametrize("outcome", [Ack(), Retry(60)])
 async def test_an_outcome_is_no_reply(app: App, outcome: Any) -> None:
     """Whoever asked waits until its time is up."""
 
@@ -68,8 +79,84 @@ async def test_an_outcome_is_no_reply(app: App, outcome: Any) -> None:
         return outcome
 
     async with app:
-        with pytest.raises(TimeoutError):
+        with pytest.raises(RequestTimeout, match=r"no reply from 't' within 0\.05 s"):
             await app.request("t", 1, timeout_s=0.05)
+
+
+FAST = RetryPolicy(max_attempts=3, first_delay_s=0.01, factor=1, jitter=0)
+
+
+@pytest.mark.parametrize("timeout_s", [None, 5.0])
+async def test_the_last_failure_is_the_reply(
+    app: App, timeout_s: float | None, events: list[AppEvent]
+) -> None:
+    """Type and text as data, once, after the last attempt; the message is a dead letter as ever."""
+    attempts: list[int] = []
+
+    @app.subscriber("t", group="g", retry=FAST, timeout_s=timeout_s)
+    async def handle(body: int, delivery: Delivery) -> int:
+        attempts.append(delivery.attempt)
+        raise LookupError("no such account")
+
+    async with app:
+        with pytest.raises(RequestFailed) as caught:
+            await app.request("t", 1)
+        await turns(100)  # the reply may come before the dead letter is stored
+        dead = await app.dead_letters.entries("t", "g")
+
+    error = caught.value
+    assert (error.error_type, error.message) == ("LookupError", "no such account")
+    assert (len(dead), attempts) == (1, [1, 2, 3])
+    assert not [event for event in events if isinstance(event, ReplyDropped)]
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [(DeadLetter("too old"), "DeadLetter"), (PublishRejected("full", "x"), "full"), (Retry(0), "")],
+)
+async def test_what_ends_a_request_at_once_is_told(app: App, raised: Any, kind: str) -> None:
+    """An outcome that sets it aside, and an error that is not repeated; a retry is neither."""
+
+    @app.subscriber(
+        "t", group="g", retry=RetryPolicy(max_attempts=2, first_delay_s=0.01, on=(KeyError,))
+    )
+    async def handle(body: int) -> Any:
+        if isinstance(raised, Exception):
+            raise raised
+        return raised
+
+    async with app:
+        with pytest.raises(RequestFailed) as caught:
+            await app.request("t", 1)
+
+    assert caught.value.error_type == (kind or "Retry")
+
+
+async def test_a_body_that_cannot_be_read_is_told(app: App) -> None:
+    """The request is a dead letter, and its sender need not wait."""
+
+    @app.subscriber("t", group="g")
+    async def handle(body: Total) -> int:
+        return body.amount
+
+    async with app:
+        with pytest.raises(RequestFailed) as caught:
+            await app.request("t", "secret")
+
+    assert caught.value.error_type == "decode"
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_subscriber_that_stops_answers_nothing(app: App) -> None:
+    """The request is not given up: it waits for another one."""
+
+    @app.subscriber("t", group="g", retry=RetryPolicy(max_attempts=1, on_exhausted="stop"))
+    async def handle(body: int) -> int:
+        raise LookupError("on purpose")
+
+    async with app:
+        with pytest.raises(RequestTimeout):
+            await app.request("t", 1, timeout_s=0.1)
 
 
 async def test_a_failed_handler_replies_when_it_succeeds(app: App) -> None:
@@ -85,7 +172,9 @@ async def test_a_failed_handler_replies_when_it_succeeds(app: App) -> None:
         assert await app.request("t", 1) == 2
 
 
-async def test_a_reply_that_comes_too_late_is_dropped_and_counted(app: App) -> None:
+async def test_a_reply_that_comes_too_late_is_dropped_and_counted(
+    app: App, events: list[AppEvent]
+) -> None:
     """It reaches no later request, and leaves nothing unsettled."""
     gate = asyncio.Event()
 
@@ -102,6 +191,7 @@ async def test_a_reply_that_comes_too_late_is_dropped_and_counted(app: App) -> N
         await until(lambda: app._lifecycle.requests.late == 1)
         assert await app.request("t", 2) == 2
         assert app._lifecycle.requests._waiting == {}
+    assert [type(event) for event in events].count(ReplyDropped) == 1
 
 
 async def test_a_reply_of_another_form_is_told(app: App) -> None:
