@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import sys
 from asyncio.subprocess import PIPE
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from anymq.errors import UnsupportedError
+from anymq.errors import ConfigError, UnsupportedError
 from anymq_sqlite.harness import SqliteHarness
 
 LIMIT_S = 20.0
@@ -73,3 +74,13 @@ async def test_a_held_file_is_let_go(tmp_path: Path) -> None:
     await harness.cleanup()
     with pytest.raises(UnsupportedError, match="no packets"):
         await harness.disrupt("delay")
+
+
+async def test_a_missing_folder_is_named_and_not_made(tmp_path: Path) -> None:
+    """The kit's own folder lies where the URL says, or nowhere."""
+    harness = SqliteHarness(f"sqlite:///{tmp_path}/missing/x.db")
+
+    with pytest.raises(ConfigError, match="missing does not exist: make it"):
+        await harness.options()
+
+    assert os.listdir(tmp_path) == []

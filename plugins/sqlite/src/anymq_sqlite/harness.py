@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
-from anymq.errors import UnsupportedError
+from anymq.errors import ConfigError, UnsupportedError
 from anymq.testing.harness import Disruption, Harness, Timings
 from anymq.urls import parse_url
 from anymq_sqlite.connection import connect, read_only
@@ -175,6 +175,9 @@ class SqliteHarness(Harness):
 
     def _make_folder(self) -> None:
         if not os.path.isdir(f"{os.path.dirname(self.file)}{AWAY}"):
+            beside = os.path.dirname(os.path.dirname(self.file))
+            if not os.path.isdir(beside):
+                raise ConfigError(f"{beside} does not exist: make it, or correct the path in url")
             os.makedirs(os.path.dirname(self.file), exist_ok=True)
 
     def _move(self, *, away: bool) -> None:
