@@ -94,7 +94,7 @@ def test_the_count_begins_again_once_the_position_moves() -> None:
     partition.see(0)
     partition.see(1)
 
-    assert partition.settle(0)
+    assert partition.settle([0])
 
     found = partition.commit()
     assert found.offset == 1
@@ -106,7 +106,7 @@ def test_an_orderly_end_tells_exactly_what_is_out() -> None:
     partition = OwnedPartition("t", 0, "main", position=0, window=WINDOW)
     for offset in range(4):
         partition.see(offset)
-    partition.settle(2)
+    partition.settle([2])
 
     out = CommitNote.decode(partition.leave([0, 2]).metadata, 0)
     none = CommitNote.decode(partition.leave([]).metadata, 0)
@@ -132,8 +132,8 @@ def test_what_is_settled_behind_a_gap_is_passed_over() -> None:
     partition = OwnedPartition("t", 0, "main", position=3, note=note, end=9, window=WINDOW)
 
     handed = [offset for offset in range(3, 9) if partition.see(offset)]
-    partition.settle(3)
-    partition.settle(5)
+    partition.settle([3])
+    partition.settle([5])
 
     assert handed == [3, 5, 7, 8]
     assert partition.commit().offset == 7
@@ -144,9 +144,10 @@ def test_a_partition_that_is_gone_settles_nothing() -> None:
     partition = OwnedPartition("t", 0, "main", position=0, window=WINDOW)
     partition.see(0)
 
-    assert not partition.settle(1)
+    partition.settle([1])
+    assert partition.commit().offset == 0
     partition.is_owned = False
-    assert not partition.settle(0)
+    assert not partition.settle([0])
 
 
 def test_a_position_that_is_not_known_is_not_committed() -> None:

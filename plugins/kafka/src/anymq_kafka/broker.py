@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import TypeVar
 
 from anymq.abc import (
     BackendContext,
@@ -27,6 +28,8 @@ from anymq_kafka.topology import TopologyKeeper
 from anymq_kafka.wire import record_of
 
 __all__ = ["KafkaBroker"]
+
+NativeT = TypeVar("NativeT")
 
 
 class KafkaBroker(Broker):
@@ -63,6 +66,17 @@ class KafkaBroker(Broker):
 
     def management(self) -> Management:
         return KafkaManagement(self._link, self._holds, self._purge)
+
+    def native(self, kind: type[NativeT]) -> NativeT | None:
+        """The client library's ``Producer`` or ``AdminClient``; for one use, not to be kept.
+
+        Whoever keeps one keeps its connections open after ``aclose``.
+        """
+        clients = self._link.clients
+        for found in (clients.producer.client, clients.admin.api):
+            if isinstance(found, kind):
+                return found
+        return None
 
     def _recovered(self) -> None:
         for subscription in self._subscriptions:

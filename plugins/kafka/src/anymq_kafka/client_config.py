@@ -81,9 +81,14 @@ class ClientConfig:
             }
         )
 
+    def private(self, group_id: str, prefetch: int) -> Properties:
+        """A consumer of an anonymous subscription."""
+        # We count what was deleted unread, and go on behind it.
+        return self.consumer(group_id, prefetch) | {"auto.offset.reset": "error"}
+
     def member(self, group_id: str, prefetch: int) -> Properties:
         """A consumer that shares a group's partitions with others."""
-        found = self.consumer(group_id, prefetch)
+        found = self.private(group_id, prefetch)
         found["group.protocol"] = self._options.group_protocol
         if self._options.group_protocol == "classic":
             found["partition.assignment.strategy"] = "cooperative-sticky"

@@ -111,6 +111,9 @@ class ConsumerThread(ABC):
     def note_end(self, topic: str, partition: int, offset: int) -> None:  # noqa: B027
         """A partition has no more records now (only where the end is asked for)."""
 
+    def note_reset(self, consumer: Consumer, topic: str, partition: int) -> None:  # noqa: B027
+        """What was to be read next is not there (only where the reset is an error)."""
+
     def run_commands(self, consumer: Consumer) -> None:
         """Carry out what was posted."""
         while True:
@@ -166,7 +169,7 @@ class ConsumerThread(ABC):
         first = consumer.poll(_BUSY_POLL_S if self.is_busy() else _IDLE_POLL_S)
         if first is not None:
             more = consumer.consume(min(room, _MAX_TAKE) - 1, 0) if room > 1 else []
-            self._sift([first, *more])
+            self._sift(consumer, [first, *more])
         self._judge_callbacks()
 
     def _rest(self, consumer: Consumer) -> None:
@@ -175,7 +178,7 @@ class ConsumerThread(ABC):
         if self._full_since is None:
             self._full_since = now
         if self._is_paused:
-            self._sift([stray] if (stray := consumer.poll(0)) is not None else [])
+            self._sift(consumer, [stray] if (stray := consumer.poll(0)) is not None else [])
             self._judge_callbacks()
         elif now - self._full_since > _PATIENCE_S:
             self._is_paused = True
@@ -189,20 +192,22 @@ class ConsumerThread(ABC):
             if assigned := consumer.assignment():
                 consumer.resume(assigned)
 
-    def _sift(self, found: Sequence[Native]) -> None:
+    def _sift(self, consumer: Consumer, found: Sequence[Native]) -> None:
         records = [message for message in found if message.error() is None]
         if records:
             self.take(records)
         if len(records) < len(found):
             for message in found:
-                self._note_error(message)
+                self._note_error(consumer, message)
 
-    def _note_error(self, message: Native) -> None:
+    def _note_error(self, consumer: Consumer, message: Native) -> None:
         error = message.error()
         if error is None:
             return
         if error.code() == KafkaError._PARTITION_EOF:
             self.note_end(message.topic() or "", message.partition() or 0, message.offset() or 0)
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self.note_reset(consumer, message.topic() or "", message.partition() or 0)
         else:
             self._judge(error)
 

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 from anymq.errors import AccessDenied, AnyMQError, BackendUnavailable, ConfigError, TopologyError
 from anymq.outcome import Rejected, SendResult, Unknown
 
-__all__ = ["error_of", "is_denied", "is_missing", "result_of", "told"]
+__all__ = ["error_of", "is_denied", "is_missing", "refusal_of", "result_of", "told"]
 
 _MISSING = frozenset(
     {
@@ -73,6 +73,15 @@ def is_missing(error: KafkaError) -> bool:
 def is_denied(error: KafkaError) -> bool:
     """Whether credentials or permissions were refused."""
     return error.code() in _DENIED
+
+
+def refusal_of(error: KafkaError) -> AnyMQError | None:
+    """Why the servers will not let us in however often we ask; None for all other events."""
+    if is_denied(error):
+        return AccessDenied(f"{told(error)} (see the URL's user name and password, sasl_mechanism)")
+    if "certificate verify failed" in error.str():
+        return ConfigError(f"{told(error)} (see tls_ca_file, and whether the host's name fits)")
+    return None
 
 
 def result_of(error: KafkaError) -> SendResult:

@@ -7,9 +7,18 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import uuid4
+
+from confluent_kafka.admin._scram import (
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialAlteration,
+    UserScramCredentialDeletion,
+    UserScramCredentialUpsertion,
+)
 
 from anymq.abc import BackendContext
-from anymq.errors import AnyMQError
+from anymq.errors import AnyMQError, UnsupportedError
 from anymq.support.clock import SystemClock
 from anymq.support.thread_bridge import ThreadBridge
 from anymq.testing.harness import Disruption, Timings
@@ -17,7 +26,7 @@ from anymq.testing.harnesses.command import CommandHarness
 from anymq.urls import parse_url
 from anymq_kafka.admin import Admin
 from anymq_kafka.client_config import ClientConfig
-from anymq_kafka.directory import TopicDirectory
+from anymq_kafka.directory import TopicDirectory, answer
 from anymq_kafka.group_admin import GroupAdmin
 from anymq_kafka.options import DEFAULT_PORT, KafkaOptions
 
@@ -27,21 +36,25 @@ if TYPE_CHECKING:
 __all__ = ["KafkaHarness"]
 
 _CALL_S = 10.0
+_SCRAM = ScramMechanism.SCRAM_SHA_512
+_ITERATIONS = 4096
 _KIT = "kit."
 """How the names of what the kit makes begin."""
 
 
 class KafkaHarness(CommandHarness):
     """``ANYMQ_TEST_KAFKA_PROXY_URL``: where the connections can be broken; ``…_URL``: the server
-    itself, for the harness's own looks; ``…_CONTROL``: the command that breaks.
+    itself, for the harness's own looks; ``…_CONTROL``: the command that breaks; ``…_AUTH_URL``:
+    a listener that takes SCRAM-SHA-512 and has clients log in anew every few seconds.
     """
 
     backend: ClassVar[str] = "kafka"
-    further: ClassVar[frozenset[Disruption]] = frozenset({"delete"})
+    further: ClassVar[frozenset[Disruption]] = frozenset({"delete", "revoke"})
     timings: ClassVar[Timings] = Timings(
         scale=2.0, quiet_s=0.1, late_s=1.0, detect_s=15.0, resume_s=15.0
     )
     counts_anonymous: ClassVar[bool] = False
+    hands_over_whole: ClassVar[bool] = True
     _made: ClassVar[set[str]] = set()
     """The runs whose topics may still be on the server."""
 
@@ -50,7 +63,14 @@ class KafkaHarness(CommandHarness):
         super().__init__(url or os.environ.get("ANYMQ_TEST_KAFKA_PROXY_URL", direct))
         self.registry = registry
         self._direct = os.environ.get("ANYMQ_TEST_KAFKA_URL", self.url)
+        self._auth = os.environ.get("ANYMQ_TEST_KAFKA_AUTH_URL", "")
+        self._user = ""
         self._run = ""
+
+    @property
+    def can_disrupt(self) -> frozenset[Disruption]:
+        found = super().can_disrupt
+        return found if self._auth else found - {"revoke"}
 
     def make_destination(self, name: str) -> str:
         self._run = _run_of(name)
@@ -68,15 +88,38 @@ class KafkaHarness(CommandHarness):
         async with self._admin() as admin:
             await GroupAdmin(admin, timeout_s=_CALL_S).delete_topics([topic])
 
+    async def disrupt(self, how: Disruption) -> None:
+        if how == "revoke":
+            await self._alter_user(UserScramCredentialDeletion(self._user, _SCRAM))
+            return
+        await super().disrupt(how)
+
+    async def revocable_url(self) -> str:
+        if not self._auth:
+            raise UnsupportedError("ANYMQ_TEST_KAFKA_AUTH_URL is not set: there are no credentials")
+        self._user, password = f"kit-{uuid4().hex[:8]}", uuid4().hex
+        credentials = ScramCredentialInfo(_SCRAM, _ITERATIONS)
+        await self._alter_user(
+            UserScramCredentialUpsertion(self._user, credentials, password.encode())
+        )
+        at = parse_url(self._auth)
+        mechanism = "sasl_mechanism=SCRAM-SHA-512"
+        return f"{at.scheme}://{self._user}:{password}@{at.host}:{at.port}?{mechanism}"
+
+    async def _alter_user(self, change: UserScramCredentialAlteration) -> None:
+        async with self._admin() as admin:
+            futures = admin.api.alter_user_scram_credentials([change], request_timeout=_CALL_S)
+            await answer(futures[self._user], f"user {self._user}", timeout_s=_CALL_S)
+
     async def inspect(self) -> Mapping[str, int]:
-        """``consumers``: members of the groups that the kit made. Empty while down.
+        """``consumers``: members of the groups that this check made. Empty while down.
 
         Anonymous subscriptions are in no group and leave nothing on the server.
         """
         try:
             async with self._admin() as admin:
                 groups = GroupAdmin(admin, timeout_s=_CALL_S)
-                ours = [group for group in await groups.ids() if group.startswith(_KIT)]
+                ours = [group for group in await groups.ids() if _run_of(group) == self._run]
                 members = await groups.members(ours)
         except AnyMQError:
             return {}

@@ -26,6 +26,8 @@ __all__ = ["Joining"]
 _JOIN_S = 5.0
 """Rebalances take a second or two; brokers let the first member of a group wait for three."""
 _LOOK_S = 0.05
+_LADDER = "anymq.delay."
+"""Nobody counts on a share of core's delay ladder, which has a topic for each of many delays."""
 
 
 class Joining:
@@ -57,6 +59,7 @@ class Joining:
             on_lost=on_lost,
             check=self.check,
             look_for_more=self.look_for_more if self._patterns else None,
+            on_trimmed=self._link.note_trimmed,
         )
         found = await self._matching()
         members = await self._join([*self._plain, *found], subscription, LAST)
@@ -104,7 +107,8 @@ class Joining:
         if self._group is None:
             return
         group = self._group
-        await together(self._owned(topic, group) for topic in sorted(self._joined))
+        shared = [topic for topic in self._joined if not topic.startswith(_LADDER)]
+        await together(self._owned(topic, group) for topic in sorted(shared))
 
     async def _owned(self, topic: str, group: str) -> None:
         groups = GroupAdmin(self._clients.admin, timeout_s=self._timeout_s)
@@ -187,7 +191,7 @@ class Joining:
             [(name, number) for number in range(count)], start, timeout_s=self._timeout_s
         )
         return PrivateMember(
-            self._link.config.consumer(f"anymq.private.{uuid4().hex}", self._prefetch),
+            self._link.config.private(f"anymq.private.{uuid4().hex}", self._prefetch),
             name=f"{self._link.client_id}-kafka-{name}",
             bridge=self._clients.bridge,
             prefetch=self._prefetch,

@@ -31,6 +31,8 @@ __all__ = ["Clients", "Link"]
 
 _HEALTH_S = 1.5
 _GIVE_UP_S = 2.0
+_REFUSED_S = 1.0
+"""Grace for the other servers once one has refused us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,14 @@ class Link:
         self.client_id = context.client_id
         self._events: EventSink = lambda _event: None
         self.declarations = Declarations(self._note_restored)
+        self.trimmed = 0
+        """Records that were deleted unread, as far as our subscriptions noticed."""
         self.on_recovered: Callable[[], None] = lambda: None
         """Called on the loop when the cluster can be reached again."""
         self.capabilities = capabilities_of(options)
         self._clients: Clients | None = None
-        self._denied = ""
+        self._refused: AnyMQError | None = None
+        self._looking: asyncio.Timeout | None = None
         self._is_closed = False
         self._is_abandoned = False
         self._is_lost = False
@@ -95,7 +100,8 @@ class Link:
             found = await look_at(self.clients.admin, self.options, timeout_s=_HEALTH_S)
         except AnyMQError as error:
             return Health("down", str(error))
-        return Health("degraded" if self._is_lost else "up", found.server, dict(found.options))
+        facts = {**found.options, "lost_trimmed": str(self.trimmed)}
+        return Health("degraded" if self._is_lost else "up", found.server, facts)
 
     async def send(self, records: Sequence[OutRecord], *, timeout_s: float) -> list[SendResult]:
         """Produce to topics that exist; the others are rejected. As ``Broker.send``."""
@@ -111,19 +117,20 @@ class Link:
             return [Rejected("denied", str(error))] * len(records)
         except AnyMQError as error:
             return [Unknown(str(error))] * len(records)
-        wanted = [record for record in records if record.topic not in missing]
-        left_s = max(until - loop.time(), 0.0)
-        sent = iter(await clients.producer.send(wanted, timeout_s=left_s))
-        results: list[SendResult] = []
-        for record in records:
-            if record.topic in missing:
-                results.append(Rejected("not_found", f"topic {record.topic!r} is not declared"))
-                continue
-            result = next(sent)
+        wanted = [r for r in records if r.topic not in missing] if missing else records
+        sent = await clients.producer.send(wanted, timeout_s=max(until - loop.time(), 0.0))
+        for record, result in zip(wanted, sent, strict=True):
             if isinstance(result, Rejected) and result.code == "not_found":
                 clients.directory.forget(record.topic)
-            results.append(result)
-        return results
+        if not missing:
+            return sent
+        found = iter(sent)
+        return [
+            Rejected("not_found", f"topic {record.topic!r} is not declared")
+            if record.topic in missing
+            else next(found)
+            for record in records
+        ]
 
     async def restore(self, *, timeout_s: float) -> None:
         """Declare again what a cluster has lost since it was last reached; mostly free.
@@ -152,7 +159,7 @@ class Link:
                 name=f"{self.client_id}-kafka-producer",
                 bridge=bridge,
                 on_connection=self._note_connection,
-                on_denied=self._note_denied,
+                on_refused=self._note_refused,
             )
         except KafkaException as error:
             raise error_of(error, "options of kafka://") from error
@@ -163,14 +170,20 @@ class Link:
 
     async def _look(self, admin: Admin) -> Capabilities:
         try:
-            return await look_at(admin, self.options, timeout_s=self.options.connect_timeout_s)
-        except BackendUnavailable as error:
-            if self._denied:
-                raise AccessDenied(self._denied) from error
+            async with asyncio.timeout(None) as self._looking:
+                return await look_at(admin, self.options, timeout_s=self.options.connect_timeout_s)
+        except (BackendUnavailable, TimeoutError) as error:
+            if self._refused is not None:
+                raise self._refused from error
             raise
+        finally:
+            self._looking = None
 
-    def _note_denied(self, text: str) -> None:
-        self._denied = text
+    def _note_refused(self, refusal: AnyMQError) -> None:
+        if self._looking is not None and self._refused is None:
+            # One of several servers may let us in yet.
+            self._looking.reschedule(asyncio.get_running_loop().time() + _REFUSED_S)
+        self._refused = refusal
 
     def _note_connection(self, is_up: bool, text: str) -> None:
         self._is_lost = not is_up
@@ -178,6 +191,12 @@ class Link:
         if is_up:
             self.declarations.suspect()
             self.on_recovered()
+
+    def note_trimmed(self, topic: str, count: int) -> None:
+        """Count records that were deleted before a subscription of ours had read them."""
+        self.trimmed += count
+        text = f"{count} record(s) of topic {topic!r} were deleted before they were read"
+        self._events(BackendEvent("degraded", text))
 
     def _note_restored(self, text: str) -> None:
         self._events(BackendEvent("degraded", text))

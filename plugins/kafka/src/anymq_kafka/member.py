@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -17,16 +17,18 @@ from anymq_kafka.settling import SettleCall
 
 __all__ = ["Arrival", "InHand", "Member", "MemberSink"]
 
-Arrival = tuple[OwnedPartition, Native, int]
-"""A record, the partition it came from, and its count of deliveries."""
+Arrival = tuple["Member", OwnedPartition, int, Native, int]
+"""Who took a record, its partition and offset, the record, and its count of deliveries."""
 InHand = list[tuple[OwnedPartition, int]]
 _ASK_S = 5.0
+_AHEAD = 16
+"""So that the next record is there when one is settled, however small the prefetch is."""
 
 
 class MemberSink(Protocol):
     """The subscription, as its members see it. Called on the loop."""
 
-    def arrived(self, member: Member, arrivals: Sequence[Arrival]) -> None:
+    def arrived(self, arrivals: Sequence[Arrival]) -> None:
         """Records to hand out."""
 
     def leaving(
@@ -37,6 +39,9 @@ class MemberSink(Protocol):
     def left(self, partitions: Sequence[OwnedPartition]) -> None:
         """They are gone: what is still in hand can no longer be settled."""
 
+    def trimmed(self, topic: str, count: int) -> None:
+        """So many records of a topic were deleted before they were read."""
+
     def suspects_missing(self) -> None:
         """A topic may be gone."""
 
@@ -45,7 +50,10 @@ class MemberSink(Protocol):
 
 
 class Member(ConsumerThread):
-    """Keeps at most ``prefetch`` records unsettled."""
+    """Keeps at most ``prefetch`` records unsettled, or a few that wait for their turn.
+
+    Nobody else could have those: a partition has one owner.
+    """
 
     def __init__(
         self,
@@ -58,16 +66,16 @@ class Member(ConsumerThread):
         topic: str,
     ) -> None:
         super().__init__(properties, name=name, bridge=bridge, on_end=self._tell_end)
-        self._prefetch = prefetch
+        self._ahead = max(prefetch, _AHEAD)
         self.topic = topic
         self.sink = sink
         self.partitions: dict[Partition, OwnedPartition] = {}
         self._calls: list[SettleCall] = []
         self._holds = False
 
-    def settle(self, items: Sequence[tuple[OwnedPartition, int]]) -> SettleCall:
+    def settle(self, offsets: Mapping[OwnedPartition, Iterable[int]]) -> SettleCall:
         """Begin to settle deliveries of this member. On the loop."""
-        call = SettleCall(items, self.bridge)
+        call = SettleCall(offsets, self.bridge)
         self.post(lambda _consumer: self._begin_call(call))
         return call
 
@@ -116,23 +124,42 @@ class Member(ConsumerThread):
         return count
 
     def room(self) -> int:
-        return 0 if self._holds else self._prefetch - self._unsettled()
+        return 0 if self._holds else self._ahead - self._unsettled()
 
     def is_busy(self) -> bool:
         return bool(self._calls) or self._unsettled() > 0
 
     def take(self, records: Sequence[Native]) -> None:
         arrivals: list[Arrival] = []
-        owned = self.partitions
+        find = self.partitions.get
         for record in records:
-            partition = owned.get((record.topic() or "", record.partition() or 0))
+            partition = find((record.topic(), record.partition()))  # type: ignore[arg-type]  # both are there
             if partition is None:
                 continue  # fetched before its revocation was told
-            count = partition.see(record.offset() or 0)
+            offset = record.offset() or 0
+            count = partition.see(offset)
             if count:
-                arrivals.append((partition, record, count))
+                arrivals.append((self, partition, offset, record, count))
         if arrivals:
-            self.bridge.call(self.sink.arrived, self, arrivals)
+            self.bridge.call(self.sink.arrived, arrivals)
+
+    def note_reset(self, consumer: Consumer, topic: str, partition: int) -> None:
+        """Go on with the oldest record that is left, and tell how many are not."""
+        owned = self.partitions.get((topic, partition))
+        at = TopicPartition(topic, partition)
+        try:
+            found = consumer.get_watermark_offsets(at, timeout=_ASK_S)
+            if owned is None or found is None:
+                return
+            at.offset, lost = owned.resume_at(*found)
+            consumer.incremental_unassign([at])  # fetching ended: there is nothing to seek in
+            consumer.incremental_assign([at])
+            self.keep_paused(consumer, [at])
+        except KafkaException:
+            self.note_missing()  # whether the topic is there is asked in another way, too
+            return
+        if lost:
+            self.bridge.call(self.sink.trimmed, topic, lost)
 
     def note_missing(self) -> None:
         self.bridge.call(self.sink.suspects_missing)

@@ -29,8 +29,9 @@ class KafkaOptions(BackendOptions):
     """The largest body. Topics that we declare accept it, whatever the broker's default is."""
     replication_factor: int = Field(default=-1, ge=-1)
     """Of topics that we declare; -1: the broker's default."""
-    linger_ms: float = Field(default=0.0, ge=0, le=1000)
-    """How long the producer waits for a batch to fill; core sends batches already."""
+    linger_ms: float = Field(default=1.0, ge=0, le=1000)
+    """How long the producer waits for a batch to fill, in ms: without it the first message of what
+    core sends at once travels alone, and the rest in many small requests."""
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "none"
     stream_prefix: str = "anymq.stream."
     """Before the names of streams, which are apart from topics; "" reads any topic as a stream."""

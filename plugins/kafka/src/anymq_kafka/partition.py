@@ -22,6 +22,7 @@ class OwnedPartition:
     __slots__ = (
         "_is_known",
         "_note",
+        "_plain_from",
         "_start",
         "_suspects",
         "_suspects_end",
@@ -71,6 +72,7 @@ class OwnedPartition:
         self._tried: set[int] = set()
         self.released: set[int] = set()
         self._note = note
+        self._plain_from = max(note.reach, end if is_suspect else 0)
         self._start = self.prefix.position
         self._is_known = position is not None
         self._window = window
@@ -85,6 +87,8 @@ class OwnedPartition:
         """Note a record; its count of deliveries, or 0 if it is not to be handed out again."""
         if not self.prefix.see(offset):
             return 0
+        if offset >= self._plain_from:
+            return 1
         if self._note.is_settled(offset):
             self.prefix.settle(offset)
             return 0
@@ -94,12 +98,34 @@ class OwnedPartition:
             return self.takeovers + 1
         return 1
 
-    def settle(self, offset: int) -> bool:
-        """Note that a delivery is done; False if it is not ours to settle."""
-        if not self.is_owned or not self.prefix.settle(offset):
+    def settle(self, offsets: Iterable[int]) -> bool:
+        """Note that deliveries in hand are done; False if they are not ours to settle.
+
+        One that is done already waits for its commit, as it did when nobody answered in time.
+        """
+        if not self.is_owned:
             return False
-        self.is_dirty = True
+        settle = self.prefix.settle
+        for offset in offsets:
+            if settle(offset):
+                self.is_dirty = True
         return True
+
+    def resume_at(self, first: int, end: int) -> tuple[int, int]:
+        """The log goes from ``first`` to ``end``, and what was to be read next is not in it.
+
+        Where to go on, and how many records were deleted unread.
+        """
+        lost = first - self.prefix.next if self._is_known else 0
+        if lost < 0:  # the log was cut at its end: what is appended now takes old offsets
+            self.prefix = ContiguousPrefix(end)
+            self._start = end
+            self._note = CommitNote()
+            self._plain_from = 0
+        else:
+            self.prefix.skip_to(first)
+        self.is_dirty = True
+        return max(first, self.prefix.next), max(lost, 0)
 
     def drop_waiting(self, end: int) -> int:
         """Settle what is before ``end`` and not in hand; how many records that were."""

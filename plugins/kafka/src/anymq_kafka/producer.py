@@ -11,11 +11,11 @@ from functools import partial
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Native
 
-from anymq.errors import ClosedError
+from anymq.errors import AnyMQError, ClosedError
 from anymq.outcome import Confirmed, Rejected, SendResult, Unknown
 from anymq.support.thread_bridge import OwnedThread, ThreadBridge
 from anymq_kafka.client_config import Properties
-from anymq_kafka.errors import is_denied, result_of, told
+from anymq_kafka.errors import refusal_of, result_of, told
 from anymq_kafka.wire import OutRecord, position_of
 
 __all__ = ["ConnectionSink", "ProducerThread"]
@@ -42,12 +42,12 @@ class ProducerThread:
         name: str,
         bridge: ThreadBridge,
         on_connection: ConnectionSink,
-        on_denied: Callable[[str], None],
+        on_refused: Callable[[AnyMQError], None],
     ) -> None:
         self._properties = {**properties, "error_cb": self._note_error}
         self._bridge = bridge
         self._on_connection = on_connection
-        self._on_denied = on_denied
+        self._on_refused = on_refused
         self._producer = Producer(self._properties)
         self._reports: list[tuple[_Batch, int, KafkaError | None, Native]] = []
         self._stopping = threading.Event()
@@ -55,6 +55,11 @@ class ProducerThread:
         self._is_fatal = False
         self._is_lost = False
         self._thread = OwnedThread(self._poll, name=name, bridge=bridge)
+
+    @property
+    def client(self) -> Producer:
+        """The library's producer as it is now: a fatal error replaces it."""
+        return self._producer
 
     def start(self) -> None:
         """Begin to poll."""
@@ -68,8 +73,7 @@ class ProducerThread:
         if self._stopping.is_set():
             raise ClosedError("this producer is closed")
         batch = _Batch(len(records))
-        for index, record in enumerate(records):
-            self._produce(batch, index, record)
+        self._produce(batch, records)
         try:
             async with asyncio.timeout(timeout_s):
                 await batch.done.wait()
@@ -87,20 +91,22 @@ class ProducerThread:
             self._stopping.set()
         return await self._thread.join(timeout_s=timeout_s)
 
-    def _produce(self, batch: _Batch, index: int, record: OutRecord) -> None:
-        try:
-            self._producer.produce(
-                record.topic,
-                record.value,
-                record.key,
-                record.partition,
-                partial(self._report, batch, index),
-                headers=record.headers,
-            )
-        except BufferError:
-            batch.put(index, Rejected("full", "the producer's buffer is full"))
-        except KafkaException as error:
-            batch.put(index, result_of(error.args[0]))
+    def _produce(self, batch: _Batch, records: Sequence[OutRecord]) -> None:
+        produce, report = self._producer.produce, self._report
+        for index, record in enumerate(records):
+            try:
+                produce(
+                    record.topic,
+                    record.value,
+                    record.key,
+                    record.partition,
+                    partial(report, batch, index),
+                    headers=record.headers,
+                )
+            except BufferError:
+                batch.put(index, Rejected("full", "the producer's buffer is full"))
+            except KafkaException as error:
+                batch.put(index, result_of(error.args[0]))
 
     # In the poll thread.
 
@@ -110,8 +116,8 @@ class ProducerThread:
     def _note_error(self, error: KafkaError) -> None:
         if error.fatal():
             self._is_fatal = True
-        if is_denied(error):
-            self._bridge.call(self._on_denied, told(error))
+        if (refusal := refusal_of(error)) is not None:
+            self._bridge.call(self._on_refused, refusal)
         if error.code() == KafkaError._ALL_BROKERS_DOWN and not self._is_lost:
             self._is_lost = True
             self._bridge.call(self._on_connection, False, told(error))

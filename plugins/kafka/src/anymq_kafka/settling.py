@@ -3,58 +3,64 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 
 from anymq.outcome import SETTLED, STALE, SettleResult, SettleUnknown
 from anymq.support.thread_bridge import ThreadBridge
 from anymq_kafka.partition import OwnedPartition
 
-__all__ = ["SettleCall"]
+__all__ = ["Answers", "SettleCall"]
+
+Answers = Mapping[OwnedPartition, SettleResult]
+"""What became of a call's offsets: those of one partition share their fate."""
 
 
 class SettleCall:
     """Marks deliveries as done and waits for the commits that say so."""
 
-    def __init__(self, items: Sequence[tuple[OwnedPartition, int]], bridge: ThreadBridge) -> None:
-        self._items = items
-        self._results: list[SettleResult | None] = [None] * len(items)
+    def __init__(
+        self, offsets: Mapping[OwnedPartition, Iterable[int]], bridge: ThreadBridge
+    ) -> None:
+        self._offsets = offsets
+        self._waiting = set(offsets)
+        self._answers: dict[OwnedPartition, SettleResult] = {}
         self._bridge = bridge
-        self._told: asyncio.Future[list[SettleResult]] = asyncio.get_running_loop().create_future()
+        self._told: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
 
-    async def results(self) -> list[SettleResult]:
-        """One per item, in order. May be cancelled."""
+    async def answers(self) -> Answers:
+        """One for each partition. May be cancelled."""
         return await self._told
 
     # In the consumer's thread.
 
     def mark(self) -> None:
         """Settle what is ours to settle; the rest is stale."""
-        for index, (partition, offset) in enumerate(self._items):
-            if not partition.settle(offset):
-                self._results[index] = STALE
+        for partition, offsets in self._offsets.items():
+            if not partition.settle(offsets):
+                self._answer(partition, STALE)
 
     def is_done(self) -> bool:
         """Give the result of what is committed by now; whether nothing is left, and so is told."""
-        for index, (partition, _) in enumerate(self._items):
-            if self._results[index] is None and not partition.is_dirty:
-                self._results[index] = SETTLED
+        for partition in [partition for partition in self._waiting if not partition.is_dirty]:
+            self._answer(partition, SETTLED)
         return self._tell_if_complete()
 
-    def give_up(self, partitions: Sequence[OwnedPartition], reason: str | None) -> bool:
+    def give_up(self, partitions: Iterable[OwnedPartition], reason: str | None) -> bool:
         """What waits for these is stale (no reason) or unknown; whether nothing is left."""
-        lost = set(map(id, partitions))
-        for index, (partition, _) in enumerate(self._items):
-            if self._results[index] is None and id(partition) in lost:
-                self._results[index] = STALE if reason is None else SettleUnknown(reason)
+        for partition in self._waiting.intersection(partitions):
+            self._answer(partition, STALE if reason is None else SettleUnknown(reason))
         return self._tell_if_complete()
+
+    def _answer(self, partition: OwnedPartition, result: SettleResult) -> None:
+        self._waiting.discard(partition)
+        self._answers[partition] = result
 
     def _tell_if_complete(self) -> bool:
-        found = [result for result in self._results if result is not None]
-        if len(found) < len(self._results):
+        if self._waiting:
             return False
-        self._bridge.call(self._tell, found)
+        self._bridge.call(self._tell, self._answers)
         return True
 
-    def _tell(self, results: list[SettleResult]) -> None:
+    def _tell(self, answers: Answers) -> None:
         if not self._told.done():
-            self._told.set_result(results)
+            self._told.set_result(answers)

@@ -10,8 +10,10 @@ from anymq.abc.broker import OnLost
 from anymq.errors import BackendUnavailable, ClosedError, InvalidState
 from anymq.message import Delivery
 from anymq.outcome import SETTLED, STALE, Ack, Release, Settlement, SettleResult, SettleUnknown
+from anymq_kafka.acks import Acks
 from anymq_kafka.member import Arrival, InHand, Member
 from anymq_kafka.partition import OwnedPartition
+from anymq_kafka.settling import Answers
 from anymq_kafka.tray import Tray
 
 __all__ = ["KafkaSubscription"]
@@ -36,11 +38,13 @@ class KafkaSubscription(Subscription):
         on_lost: OnLost,
         check: Check,
         look_for_more: LookForMore | None = None,
+        on_trimmed: Callable[[str, int], None] = lambda _topic, _count: None,
     ) -> None:
         self._group = group
         self._on_lost = on_lost
         self._check = check
         self._look_for_more = look_for_more
+        self.trimmed = on_trimmed
         self._next_look = 0.0
         self._members: list[Member] = []
         self._gone: list[Member] = []
@@ -94,27 +98,27 @@ class KafkaSubscription(Subscription):
         results: list[SettleResult] = [STALE] * len(items)
         if self.is_closed or self._failure is not None:
             return results
-        places: dict[Member, list[int]] = {}
+        acks = Acks()
         for index, item in enumerate(items):
-            member = self._tray.take_back(item.delivery)
-            if member is None:
+            delivery = item.delivery
+            if not self._tray.take_back(delivery):
                 continue
-            if isinstance(item.outcome, Release):
-                results[index] = self._release(member, item.delivery)
-            elif not isinstance(item.outcome, Ack):
-                raise InvalidState(f"Kafka does not settle by {item.outcome!r}")
+            if isinstance(item.outcome, Ack):
+                acks.add(index, delivery)
+            elif isinstance(item.outcome, Release):
+                results[index] = self._release(delivery)
             else:
-                places.setdefault(member, []).append(index)
-        calls = [
-            (member.settle([items[index].delivery.token[1:] for index in indexes]), indexes)
-            for member, indexes in places.items()
-        ]
+                raise InvalidState(f"Kafka does not settle by {item.outcome!r}")
         until = asyncio.get_running_loop().time() + timeout_s
-        for call, indexes in calls:
-            answers = await _within(until, call.results())
-            for place, index in enumerate(indexes):
-                unknown = SettleUnknown(f"no commit was confirmed within {timeout_s} s")
-                results[index] = answers[place] if answers is not None else unknown
+        unknown = SettleUnknown(f"no commit was confirmed within {timeout_s} s")
+        for call, partitions in acks.begin():
+            answers = await _within(until, call.answers()) or {}
+            for partition in partitions:
+                answer = answers.get(partition, unknown)
+                for index in acks.places[partition]:
+                    results[index] = answer
+                    if answer.__class__ is SettleUnknown:
+                        self._tray.put_back(items[index].delivery)
         return results
 
     async def keep(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
@@ -184,9 +188,9 @@ class KafkaSubscription(Subscription):
 
     # What the members tell.
 
-    def arrived(self, member: Member, arrivals: Sequence[Arrival]) -> None:
+    def arrived(self, arrivals: Sequence[Arrival]) -> None:
         if not self._is_stopped:
-            self._tray.put(member, arrivals)
+            self._tray.put(arrivals)
             self._news.set()
 
     def leaving(
@@ -237,7 +241,7 @@ class KafkaSubscription(Subscription):
     def _wake_at(self, until: float) -> float:
         return until if self._look_for_more is None else min(until, self._next_look)
 
-    def _release(self, member: Member, delivery: Delivery) -> SettleResult:
+    def _release(self, delivery: Delivery) -> SettleResult:
         """Hand it out again next: its partition, and so its group, is ours to serve.
 
         After a stop it waits for the partition to go to another member.
@@ -247,7 +251,7 @@ class KafkaSubscription(Subscription):
             return STALE
         partition.released.add(delivery.token[2])
         if not self._is_stopped:
-            self._tray.release(member, delivery)
+            self._tray.release(delivery)
             self._news.set()
         return SETTLED
 
@@ -256,9 +260,7 @@ class KafkaSubscription(Subscription):
             member.hold(self._is_paused or self._is_stopped)
 
 
-async def _within(
-    until: float, answers: Awaitable[list[SettleResult]]
-) -> list[SettleResult] | None:
+async def _within(until: float, answers: Awaitable[Answers]) -> Answers | None:
     try:
         async with asyncio.timeout_at(until):
             return await answers

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Sequence
 
 from anymq.message import Delivery
-from anymq_kafka.member import Arrival, InHand, Member
+from anymq_kafka.member import Arrival, InHand
 from anymq_kafka.partition import OwnedPartition
-from anymq_kafka.wire import message_of, position_of
+from anymq_kafka.wire import message_of
 
 __all__ = ["Tray"]
 
@@ -19,12 +19,12 @@ class Tray:
     def __init__(self, group: str | None, *, prefetch: int) -> None:
         self._group = group
         self._prefetch = prefetch
-        self._waiting: deque[tuple[Member, Arrival]] = deque()
+        self._waiting: deque[Arrival] = deque()
         self._out = 0
 
-    def put(self, member: Member, arrivals: Sequence[Arrival]) -> None:
+    def put(self, arrivals: Sequence[Arrival]) -> None:
         """Keep what came, in order."""
-        self._waiting.extend([(member, arrival) for arrival in arrivals])
+        self._waiting.extend(arrivals)
 
     def clear(self) -> None:
         """Forget what waits."""
@@ -35,27 +35,36 @@ class Tray:
         count = min(max_messages, self._prefetch - self._out, len(self._waiting))
         if count <= 0:
             return []
-        return [self._deliver(*self._waiting.popleft()) for _ in range(count)]
+        self._out += count
+        group, take, deliver = self._group, self._waiting.popleft, _deliver
+        return [deliver(group, take()) for _ in range(count)]
 
-    def release(self, member: Member, delivery: Delivery) -> None:
+    def release(self, delivery: Delivery) -> None:
         """Hand a delivery out again, next."""
-        arrival = (delivery.token[1], delivery.native, delivery.delivery_count or 1)
-        self._waiting.appendleft((member, arrival))
-
-    def take_back(self, delivery: Delivery) -> Member | None:
-        """The member that a delivery in hand came from; None for one that is not in hand."""
-        member: Member
-        partition: OwnedPartition
         member, partition, offset = delivery.token
+        count = delivery.delivery_count or 1
+        self._waiting.appendleft((member, partition, offset, delivery.native, count))
+
+    def take_back(self, delivery: Delivery) -> bool:
+        """Count a delivery as back; False for one that is not in hand."""
+        partition: OwnedPartition
+        _, partition, offset = delivery.token
         if partition.in_hand.pop(offset, None) is None:
-            return None
+            return False
         self._out -= 1
-        return member
+        return True
+
+    def put_back(self, delivery: Delivery) -> None:
+        """A settlement of it is under way still: it may be asked for again."""
+        _, partition, offset = delivery.token
+        if partition.is_owned and offset not in partition.in_hand:
+            partition.in_hand[offset] = delivery
+            self._out += 1
 
     def drop(self, partitions: Sequence[OwnedPartition]) -> InHand:
         """Forget what waits of these; what of them is in hand."""
         gone = set(map(id, partitions))
-        self._waiting = deque(one for one in self._waiting if id(one[1][0]) not in gone)
+        self._waiting = deque(one for one in self._waiting if id(one[1]) not in gone)
         return [(partition, offset) for partition in partitions for offset in partition.in_hand]
 
     def forget(self, partitions: Sequence[OwnedPartition]) -> None:
@@ -66,25 +75,23 @@ class Tray:
 
     def drop_settled(self) -> None:
         """Forget what waits and was settled meanwhile, by a purge."""
-        self._waiting = deque(one for one in self._waiting if _is_open(one[1]))
+        self._waiting = deque(one for one in self._waiting if _is_open(one))
 
-    def _deliver(self, member: Member, arrival: Arrival) -> Delivery:
-        partition, native, count = arrival
-        offset = native.offset() or 0
-        delivery = Delivery(
-            message=message_of(native, partition.topic, partition.lane),
-            group=self._group,
-            token=(member, partition, offset),
-            position=position_of(native),
-            delivery_count=count,
-            redelivered=partition.was_out(offset),
-            native=native,
-        )
-        partition.in_hand[offset] = delivery
-        self._out += 1
-        return delivery
+
+def _deliver(group: str | None, arrival: Arrival) -> Delivery:
+    member, partition, offset, native, count = arrival
+    delivery = Delivery(
+        message_of(native, partition.topic, partition.lane),
+        group,
+        (member, partition, offset),
+        f"{partition.number}:{offset}",
+        count,
+        partition.was_out(offset),
+        native,
+    )
+    partition.in_hand[offset] = delivery
+    return delivery
 
 
 def _is_open(arrival: Arrival) -> bool:
-    partition, native, _ = arrival
-    return (native.offset() or 0) in partition.prefix
+    return arrival[2] in arrival[1].prefix
