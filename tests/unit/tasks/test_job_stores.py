@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from anymq.urls import parse_url
 __all__: list[str] = []
 
 QUEUED = JobRecord("job-1", "queued", 1, progress=b"{}")
-KINDS = ["memory", "sqlite"]
+KINDS = ["memory", "sqlite", pytest.param("redis", marks=pytest.mark.server("redis"))]
 
 
 @pytest.fixture(params=KINDS)
@@ -28,13 +29,21 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where the store is."""
     if request.param == "memory":
         return f"memory://{new_id()}"
+    if request.param == "redis":
+        return os.environ["ANYMQ_TEST_REDIS_URL"]
     return f"sqlite:///{tmp_path}/jobs.db"
 
 
 @pytest.fixture
-async def store(url: str) -> AsyncIterator[JobStore]:
+def namespace() -> str:
+    """Of jobs that nobody else has."""
+    return f"t{new_id()[-12:]}"
+
+
+@pytest.fixture
+async def store(url: str, namespace: str) -> AsyncIterator[JobStore]:
     """A store, open."""
-    made = make(url)
+    made = make(url, namespace)
     await made.open()
     yield made
     await made.aclose(timeout_s=5.0)
@@ -132,10 +141,10 @@ async def test_a_tick_is_claimed_once(store: JobStore) -> None:
     assert others == [True, True, True]
 
 
-async def test_a_change_is_pushed(store: JobStore, url: str) -> None:
+async def test_a_change_is_pushed(store: JobStore, url: str, namespace: str) -> None:
     """Also one that somebody else made."""
     await store.create([QUEUED, replace(QUEUED, id="job-2")])
-    other = make(url)
+    other = make(url, namespace)
     await other.open()
     try:
         async with asyncio.timeout(5), asyncio.TaskGroup() as group:
@@ -159,9 +168,9 @@ async def test_no_change_is_no_answer(store: JobStore) -> None:
     assert list(await store.changed(["job-1"], wait_s=0.05)) == []
 
 
-async def test_namespaces_have_jobs_of_their_own(url: str) -> None:
-    """One file or space may be shared."""
-    stores = [make(url), make(url, "a")]
+async def test_namespaces_have_jobs_of_their_own(url: str, namespace: str) -> None:
+    """One file or space or server may be shared."""
+    stores = [make(url, namespace), make(url, f"{namespace}-2")]
     for one in stores:
         await one.open()
 

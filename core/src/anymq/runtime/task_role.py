@@ -177,7 +177,7 @@ class TaskRole:
                 store, engine.clock, engine.spawn, keep_s=settings.tasks.keep_results_s
             )
             outbound = self._outbound(engine, target.descriptor.name)
-            self._replies = Replies(outbound, self._ledger)
+            self._replies = Replies(outbound, self._ledger, engine.spawn)
             waiting = Waiting(self._ledger, engine.clock, engine.spawn)
             inbox = Inbox(
                 engine.broker,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from anymq.abc.job_store import TERMINAL_STATES, JobRecord
@@ -14,6 +17,9 @@ from anymq.tasks.ledger import Ledger
 from anymq.tasks.queues import queue_topic
 from anymq.tasks.raw import raw
 
+if TYPE_CHECKING:
+    from anymq.tasks.batcher import Spawn
+
 __all__ = ["Replies"]
 
 TIMEOUT_S = 10.0
@@ -24,9 +30,10 @@ MAX_PUSHED = 128 * 1024
 class Replies:
     """Idempotent: done again when a job's message comes again after its end."""
 
-    def __init__(self, outbound: Outbound, ledger: Ledger) -> None:
+    def __init__(self, outbound: Outbound, ledger: Ledger, spawn: Spawn) -> None:
         self._outbound = outbound
         self._ledger = ledger
+        self._spawn = spawn
 
     async def ended(self, record: JobRecord, job: JobEnvelope, message: Message) -> None:
         """Tell, and go on with the chain. Raises what publishing raises."""
@@ -80,9 +87,12 @@ class Replies:
                 await self._reply(broken, message.reply_to)
 
     async def told(self, record: JobRecord, job: JobEnvelope, message: Message) -> None:
-        """As ``ended``; the end is stored, so a failure here only delays, unless a chain waits."""
-        try:
+        """As ``ended``, not waiting for a reply: the end is stored, so one that is lost delays."""
+        if job.then:
             await self.ended(record, job, message)
-        except AnyMQError:
-            if job.then:
-                raise
+        elif message.reply_to is not None and record.state in TERMINAL_STATES:
+            self._spawn(self._try_reply(record, message.reply_to))
+
+    async def _try_reply(self, record: JobRecord, address: str) -> None:
+        with suppress(AnyMQError):
+            await self._reply(record, address)

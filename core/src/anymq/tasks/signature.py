@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["TaskSignature", "read_task_signature"]
 
 JSON = JsonCodec()
+_MAX_SHOWN = 200
 
 
 @dataclass(slots=True)
@@ -37,8 +38,15 @@ class TaskSignature:
     """Whether a dependency fills one."""
     returns: Any
     _bind: inspect.Signature
+    _positional: tuple[str, ...] = field(init=False)
+    _required: frozenset[str] = field(init=False)
     _decoders: dict[str, Decoder] = field(default_factory=dict)
     _read_result: Decoder | None = None
+
+    def __post_init__(self) -> None:
+        parameters = self._bind.parameters.values()
+        self._positional = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+        self._required = frozenset(p.name for p in parameters if p.default is p.empty)
 
     def encode(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, skip: str | None = None
@@ -49,19 +57,18 @@ class TaskSignature:
         """
         if skip is not None:
             args = (None, *args)
-        bound = self._bind.bind(*args, **kwargs).arguments
-        given = {name: value for name, value in bound.items() if name != skip}
+        given = dict(zip(self._positional, args, strict=False))
+        given.update(kwargs)
+        if len(given) != len(args) + len(kwargs) or not self._fits(given):
+            self._bind.bind(*args, **kwargs)  # says what is wrong, as a call of the function would
+        given.pop(skip or "", None)
         return {name: msgspec.Raw(JSON.encode(value)) for name, value in given.items()}
 
     def decode(self, arguments: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
         """The values of a call. Raises DecodeError naming the argument."""
-        unknown = sorted(arguments.keys() - self.parameters.keys())
-        if unknown:
-            raise DecodeError(f"there is no parameter {unknown[0]!r}")
-        try:
-            self._bind.bind(**arguments)
-        except TypeError as error:
-            raise DecodeError(f"the arguments do not fit: {error}") from None
+        if not self._fits(arguments):
+            wrong = arguments.keys() ^ self._required
+            raise DecodeError(f"the arguments do not fit: {', '.join(sorted(wrong))}"[:_MAX_SHOWN])
         return {name: self._decode(name, raw) for name, raw in arguments.items()}
 
     def compile(self) -> None:
@@ -75,6 +82,9 @@ class TaskSignature:
         if self._read_result is None:
             self._read_result = JSON.decoder(self.returns)
         return self._read_result(result)
+
+    def _fits(self, arguments: Mapping[str, Any]) -> bool:
+        return self._required <= arguments.keys() <= self.parameters.keys()
 
     @property
     def first(self) -> str | None:

@@ -48,6 +48,7 @@ class Bench:
         self.run_id = new_id()[-12:]
         self.sent = 0
         self.records = 0
+        self.orphans = 0  # private groups that processes which died leave behind, for a while
         """How many records were read from streams."""
         self.collectors: list[Collector] = []
         self.events: list[Any] = []
@@ -107,9 +108,7 @@ class Bench:
         fields = {name: options.pop(name) for name in known}
         defaults = {"grace_s": 2.0, "connect_wait_s": 5.0}
         if self.harness.store:
-            fields["tasks"] = TaskSettings(
-                store=parse_url(self.harness.store), **fields.pop("tasks", {})
-            )
+            fields.setdefault("tasks", TaskSettings(store=parse_url(self.harness.store)))
         settings = Settings(url=parse_url(url), **{**defaults, **given, **fields})
         app = App(settings=settings, registry=self.registry, **options)
         app.on_event(self.events.append)
@@ -186,6 +185,8 @@ class Bench:
 
     async def crash(self, app: App) -> None:
         """Let an application vanish without settling anything."""
+        if app._lifecycle._tasks is not None:
+            self.orphans += 2  # what its worker and its handles listened to goes in its own time
         await self.harness.crash(app)
 
     @property

@@ -127,7 +127,7 @@ class Runner:
                 await bench.aclose()
         except Exception as error:  # noqa: BLE001 - closing must always end, and that is checked
             return f"closing failed: {type(error).__name__}: {error} ({_where(error)})"
-        left = await check_footprint(before, self.harness)  # type: ignore[arg-type]
+        left = await check_footprint(before, self.harness, bench.orphans)  # type: ignore[arg-type]
         return f"left behind: {left}" if left else ""
 
     def _known(self, result: CheckResult) -> CheckResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from anymq.abc import BackendContext, Broker, Stream
+from anymq.abc import BackendContext, Broker, JobStore, Stream
 from anymq.plugins import BackendDescriptor, hookimpl
 from anymq_redis.capabilities import claimed
 from anymq_redis.options import RedisOptions
@@ -22,6 +22,7 @@ def anymq_backends() -> Iterable[BackendDescriptor]:
         capabilities=claimed(RedisOptions()),
         broker=_broker,
         stream=_stream,
+        job_store=_job_store,
         harness="anymq_redis.harness:RedisHarness",
         package="anymq-redis",
     )
@@ -37,3 +38,9 @@ def _stream(options: RedisOptions, context: BackendContext) -> Stream:
     from anymq_redis.stream import RedisStream
 
     return RedisStream(options, context)
+
+
+def _job_store(options: RedisOptions, context: BackendContext) -> JobStore:
+    from anymq_redis.job_store import RedisJobStore
+
+    return RedisJobStore(options, context)

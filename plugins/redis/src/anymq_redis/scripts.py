@@ -22,6 +22,8 @@ _NAMES = (
     "fence",
     "give_back",
     "hand_back",
+    "job_create",
+    "job_replace",
     "keep",
     "let_go",
     "own",
