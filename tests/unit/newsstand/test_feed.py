@@ -29,7 +29,7 @@ async def _shown(events: AsyncIterator[FeedEvent], count: int) -> list[str]:
 
 async def test_every_watcher_gets_each_arrival_in_order() -> None:
     """From when it began to watch."""
-    feed = Feed()
+    feed = Feed("messenger")
     first, second = feed.watch(), feed.watch()
     assert await _next(first) == ("hello", "{}")
     feed.announce(_notice(1, "one"))
@@ -42,7 +42,7 @@ async def test_every_watcher_gets_each_arrival_in_order() -> None:
 
 async def test_a_notice_that_comes_twice_is_shown_once() -> None:
     """Backends deliver at least once."""
-    feed = Feed()
+    feed = Feed("messenger")
     events = feed.watch()
     await _next(events)
 
@@ -54,7 +54,7 @@ async def test_a_notice_that_comes_twice_is_shown_once() -> None:
 
 async def test_who_is_too_slow_is_told_and_let_go() -> None:
     """It gets what waited for it, then `lagged`; the others go on."""
-    feed = Feed(capacity=3)
+    feed = Feed("messenger", capacity=3)
     slow, quick = feed.watch(), feed.watch()
     await _next(slow)
     await _next(quick)
@@ -70,7 +70,7 @@ async def test_who_is_too_slow_is_told_and_let_go() -> None:
 
 async def test_the_end_says_goodbye_to_everybody() -> None:
     """After what still waited; and to whoever comes later, at once."""
-    feed = Feed()
+    feed = Feed("messenger")
     events = feed.watch()
     await _next(events)
     feed.announce(_notice(1, "one"))
@@ -84,7 +84,7 @@ async def test_the_end_says_goodbye_to_everybody() -> None:
 
 async def test_a_watcher_that_goes_away_is_forgotten() -> None:
     """Cancelled while it waits, as a server does when the client is gone."""
-    feed = Feed()
+    feed = Feed("messenger")
     watching = asyncio.Event()
 
     async def watch() -> None:
@@ -102,7 +102,7 @@ async def test_a_watcher_that_goes_away_is_forgotten() -> None:
 
 async def test_only_so_many_may_watch() -> None:
     """The next one is told to come back."""
-    feed = Feed(max_watchers=1)
+    feed = Feed("messenger", max_watchers=1)
     feed.check_room()
     events = feed.watch()
     await _next(events)
@@ -113,7 +113,7 @@ async def test_only_so_many_may_watch() -> None:
 
 async def test_who_comes_back_goes_on_where_it_was() -> None:
     """Out of memory: what it missed, then what comes, each with its place."""
-    feed = Feed()
+    feed = Feed("messenger")
     feed.begin("p0")
     first = feed.watch()
     assert await _shown(first, 1) == ["hello {}@p0"]
@@ -136,7 +136,7 @@ async def test_who_comes_back_goes_on_where_it_was() -> None:
 
 async def test_a_newcomer_is_told_where_it_begins() -> None:
     """So that it misses nothing if it is cut off before the first arrival."""
-    feed = Feed()
+    feed = Feed("messenger")
     assert await _shown(feed.watch(), 1) == ["hello {}@None"]  # nobody knows yet
     feed.remember(_notice(7))
     feed.begin("p8")
@@ -146,7 +146,7 @@ async def test_a_newcomer_is_told_where_it_begins() -> None:
 
 async def test_what_memory_no_longer_has_comes_from_history() -> None:
     """Page by page; what is announced meanwhile comes behind it, and nothing twice."""
-    feed = Feed(kept=2)
+    feed = Feed("messenger", kept=2)
     feed.begin("p10")
 
     async def history(position: str) -> Page:
@@ -169,7 +169,7 @@ async def test_what_memory_no_longer_has_comes_from_history() -> None:
 
 async def test_a_record_told_again_is_not_shown_again_from_history() -> None:
     """The first one is behind the watcher."""
-    feed = Feed()
+    feed = Feed("messenger")
     feed.remember(_notice(5))
     feed.begin("p5")
 
@@ -184,7 +184,7 @@ async def test_a_record_told_again_is_not_shown_again_from_history() -> None:
 @pytest.mark.parametrize(("lost", "told"), [(3, '{"lost": 3}@None'), (None, '{"lost": null}@p5')])
 async def test_what_can_no_longer_be_told_is_told(lost: int | None, told: str) -> None:
     """How much, as far as anybody knows; who has no place any more gets the newest."""
-    feed = Feed()
+    feed = Feed("messenger")
     feed.begin("p5")
 
     async def history(_position: str) -> Page:
@@ -195,7 +195,7 @@ async def test_what_can_no_longer_be_told_is_told(lost: int | None, told: str) -
 
 async def test_without_history_it_is_to_come_back() -> None:
     """Nothing that comes later is shown, or its place would pass over what is missing."""
-    feed = Feed()
+    feed = Feed("messenger")
 
     async def history(_position: str) -> None:
         feed.announce(_notice(9))
@@ -205,7 +205,7 @@ async def test_without_history_it_is_to_come_back() -> None:
 
 async def test_what_comes_while_history_is_read_has_its_bounds() -> None:
     """Too much of it: what was read stands, and the watcher comes back from there."""
-    feed = Feed(capacity=2)
+    feed = Feed("messenger", capacity=2)
 
     async def history(position: str) -> Page:
         for number in range(100, 110):

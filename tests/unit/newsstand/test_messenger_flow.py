@@ -31,7 +31,7 @@ async def _watching(desk: Desk) -> AsyncIterator[asyncio.Queue[dict[str, Any]]]:
     watching = asyncio.Event()
 
     async def watch() -> None:
-        async for event in desk.feed.watch():
+        async for event in desk.arrivals.watch():
             watching.set()
             if event.name == "messenger":
                 seen.put_nowait(json.loads(event.data))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from newsstand.desk import Desk, build_desk
-from newsstand.live import arrivals
+from newsstand.live import follower
 from newsstand.live.events import FeedEvent
 from newsstand.messengers.models import Messenger
 from newsstand.settings import load_settings
@@ -46,7 +46,7 @@ def running(seeded: Storage, database_url: str, tmp_path: Path) -> Running:
 
 
 def _watch(desk: Desk, after: str | None) -> AsyncIterator[FeedEvent]:
-    return desk.feed.watch(after, desk.arrivals.since)
+    return desk.arrivals.watch(after)
 
 
 async def _read(desk: Desk, after: str | None, count: int) -> tuple[list[int], str | None]:
@@ -105,8 +105,8 @@ async def test_what_only_the_log_has_is_read_from_it(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Page by page; then what arrives."""
-    monkeypatch.setattr(arrivals, "WARM_S", -60)  # a new process remembers nothing
-    monkeypatch.setattr(arrivals, "PAGE", 10)
+    monkeypatch.setattr(follower, "WARM_S", -60)  # a new process remembers nothing
+    monkeypatch.setattr(follower, "PAGE", 10)
     async with running() as desk:
         start = await desk.flow.added.end()
         await _announce(desk, range(35))

@@ -10,14 +10,19 @@ from typing import Literal
 
 from anymq import App
 from newsstand.errors import StorageUnavailable
-from newsstand.live.arrivals import Arrivals
 from newsstand.live.feed import Feed
+from newsstand.live.follower import Follower
 from newsstand.messengers.flow import MessengerFlow, build_messaging
+from newsstand.messengers.models import Arrival
 from newsstand.messengers.registry import MessengerRegistry
 from newsstand.roles import messaging_settings, role_urls
+from newsstand.sales.flow import SalesFlow
+from newsstand.sales.models import Judged, Sale
+from newsstand.sales.quota import judge
 from newsstand.serving.stop import Stop
 from newsstand.settings import NewsstandSettings
 from newsstand.storage.messengers import MessengerRows
+from newsstand.storage.sales import SalesRows
 from newsstand.storage.schema import check_schema
 from newsstand.storage.storage import Storage
 from newsstand.storage.vendors import VendorRows
@@ -38,9 +43,14 @@ class Desk:
     messaging: App
     roles: Mapping[str, str]
     """Which backend is in use for which role: URLs without their secrets."""
-    feed: Feed
-    arrivals: Arrivals
+    arrivals: Follower[Arrival]
+    """The live feed of messengers that were registered."""
+    sold: Follower[Sale]
+    """The live feed of sales held against their quotas."""
+    alerts: Follower[Judged]
+    """The live feed of those that fell short."""
     flow: MessengerFlow
+    sales: SalesFlow
     messengers: MessengerRows
     vendors: VendorRows
 
@@ -55,11 +65,13 @@ class Desk:
             await self.messaging.start()
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    following = tasks.create_task(self.arrivals.run())
+                    work = (self.arrivals, self.sold, self.alerts, self.sales)
+                    running = [tasks.create_task(one.run()) for one in work]
                     try:
                         yield
                     finally:
-                        following.cancel()
+                        for task in running:
+                            task.cancel()
             finally:
                 self.stop.set()
                 async with asyncio.timeout(CLOSE_S):
@@ -77,22 +89,30 @@ class Desk:
 def build_desk(settings: NewsstandSettings) -> Desk:
     """Put the parts together. Raises ConfigError for a messaging URL that cannot be."""
     storage = Storage(settings.database_url)
-    feed = Feed(capacity=settings.feed_capacity, max_watchers=settings.max_watchers)
     stop = Stop()
-    stop.on_set(feed.end)
     backend = messaging_settings(settings)
     messaging = build_messaging(backend, registry=MessengerRegistry(storage))
     stop.on_hurry(messaging.force)
     flow = MessengerFlow(messaging, timeout_s=settings.publish_timeout_s)
+    sales = SalesFlow(messaging, SalesRows(storage), timeout_s=settings.publish_timeout_s)
+    messengers, sold, alerts = (_feed(settings, stop, of) for of in ("messenger", "sale", "alert"))
     return Desk(
         settings=settings,
         stop=stop,
         storage=storage,
         messaging=messaging,
         roles=role_urls(backend),
-        feed=feed,
-        arrivals=Arrivals(flow.added, feed),
+        arrivals=Follower(flow.added, messengers),
+        sold=Follower(sales.sold, sold, show=judge),
+        alerts=Follower(sales.alerts, alerts),
         flow=flow,
+        sales=sales,
         messengers=MessengerRows(storage),
         vendors=VendorRows(storage),
     )
+
+
+def _feed(settings: NewsstandSettings, stop: Stop, event: str) -> Feed:
+    feed = Feed(event, capacity=settings.feed_capacity, max_watchers=settings.max_watchers)
+    stop.on_set(feed.end)
+    return feed

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-__all__ = ["FeedEvent", "FeedEventName", "History", "Notice", "Page"]
-
-FeedEventName = Literal["hello", "messenger", "gap", "lagged", "bye"]
+__all__ = ["FeedEvent", "History", "Notice", "Page"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +21,13 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class FeedEvent:
-    """One event for one watcher. After ``lagged`` and ``bye`` nothing more comes.
+    """One event for one watcher: ``hello``, ``gap``, ``lagged``, ``bye``, or what the feed is of.
 
+    After ``lagged`` and ``bye`` nothing more comes.
     ``position`` is where to go on after this event; None leaves the watcher where it was.
     """
 
-    name: FeedEventName
+    name: str
     data: str = "{}"
     position: str | None = None
 

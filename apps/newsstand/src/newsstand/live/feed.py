@@ -32,7 +32,11 @@ class Feed:
     behind is told so and let go, and disturbs nobody. Everything happens on one event loop.
     """
 
-    def __init__(self, *, capacity: int = 100, max_watchers: int = 500, kept: int = 2000) -> None:
+    def __init__(
+        self, event: str, *, capacity: int = 100, max_watchers: int = 500, kept: int = 2000
+    ) -> None:
+        """``event`` is what each announcement is called for those who watch."""
+        self._event = event
         self._capacity = capacity
         self._max_watchers = max_watchers
         self._watchers: set[_Watcher] = set()
@@ -86,7 +90,7 @@ class Feed:
                 async for event in self._from_history(after, history, watcher):
                     yield event
             for notice in missed or ():
-                yield _event(notice)
+                yield self._told(notice)
             async for event in self._live(watcher):
                 yield event
 
@@ -95,7 +99,7 @@ class Feed:
             while watcher.waiting:
                 notice = watcher.waiting.popleft()
                 if notice.id not in watcher.given:
-                    yield _event(notice)
+                    yield self._told(notice)
             if watcher.is_lagged:
                 yield FeedEvent("lagged")
                 return
@@ -121,7 +125,7 @@ class Feed:
                 yield FeedEvent("gap", json.dumps({"lost": page.lost}), place)
             for notice in page.notices:
                 if notice.id not in given and self._shelf.is_first(notice):
-                    yield _event(notice)
+                    yield self._told(notice)
                 given[notice.id] = None
             while len(given) > _GIVEN:
                 del given[next(iter(given))]
@@ -147,6 +151,5 @@ class Feed:
         finally:
             self._watchers.discard(watcher)
 
-
-def _event(notice: Notice) -> FeedEvent:
-    return FeedEvent("messenger", notice.data, notice.position)
+    def _told(self, notice: Notice) -> FeedEvent:
+        return FeedEvent(self._event, notice.data, notice.position)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import func, insert, select
 
 from newsstand.errors import Conflict, MissingReference
@@ -44,9 +42,9 @@ class MessengerRows:
 
 async def check_hire(rows: Rows, hired: HiredMessenger) -> None:
     """Raises Conflict, MissingReference."""
-    if hired.id is not None and await _is_there(rows, messenger, hired.id):
+    if hired.id is not None and await rows.has(messenger, hired.id):
         raise Conflict("messenger", hired.id)
-    if not await _is_there(rows, vendor, hired.vendor_id):
+    if not await rows.has(vendor, hired.vendor_id):
         raise MissingReference("vendor", hired.vendor_id)
 
 
@@ -62,7 +60,3 @@ async def find_messenger(rows: Rows, id: int | None) -> Messenger | None:  # noq
     """The messenger of that id, or None."""
     row = await rows.one(select(messenger).where(messenger.c.id == id))
     return None if row is None else Messenger(**row)
-
-
-async def _is_there(rows: Rows, table: Any, id: int) -> bool:  # noqa: A002 - the column
-    return await rows.one(select(table.c.id).where(table.c.id == id)) is not None

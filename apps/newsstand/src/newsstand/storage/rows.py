@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from databases.core import Connection
+from sqlalchemy import Table, select
 from sqlalchemy.sql import ClauseElement
 
 from newsstand.storage.failures import translated
@@ -35,6 +36,10 @@ class Rows:
         """The first column of the first row, or None."""
         with translated():
             return await self.connection.fetch_val(query)
+
+    async def has(self, table: Table, id: int) -> bool:  # noqa: A002 - the column
+        """Whether the table has a row of that id."""
+        return await self.one(select(table.c.id).where(table.c.id == id)) is not None
 
     async def run(self, query: ClauseElement | str) -> None:
         """Carry it out; what the driver would answer differs, so nothing is answered."""

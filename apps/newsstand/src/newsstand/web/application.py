@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from newsstand.desk import Desk
-from newsstand.web import health, messengers, vendors
+from newsstand.web import health, messengers, sales, vendors
 from newsstand.web.body_limit import BodyLimit
 from newsstand.web.drain import Drain
 from newsstand.web.host_check import HostCheck
@@ -64,6 +64,7 @@ def create_application(desk: Desk, *, on_started: Callable[[], None] | None = No
     install_problems(app)
     app.include_router(messengers.router, prefix=prefix)
     app.include_router(vendors.router, prefix=prefix)
+    app.include_router(sales.router, prefix=prefix)
     app.include_router(health.router)
     if prefix:
         app.include_router(health.router, prefix=prefix, include_in_schema=False)

@@ -64,6 +64,7 @@ async def ready(desk: TheDesk, response: Response) -> Ready:
 async def _ready(desk: Desk) -> Ready:
     health = await desk.messaging.health()
     database = await desk.database_status()
+    feeds = (desk.arrivals, desk.sold, desk.alerts)
     is_ready = health.ready and database == "up" and not desk.stop.is_set
     return Ready(
         ready=is_ready,
@@ -76,6 +77,6 @@ async def _ready(desk: Desk) -> Ready:
             subscribers=health.subscribers,
         ),
         database=database,
-        feed="live" if desk.arrivals.is_following else "interrupted",
-        watchers=desk.feed.watchers,
+        feed="live" if all(one.is_following for one in feeds) else "interrupted",
+        watchers=sum(one.feed.watchers for one in feeds),
     )

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
-from pydantic import BaseModel, StringConstraints
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 
-from newsstand.desk import Desk
 from newsstand.messengers.flow import NEWSTOPIC
 from newsstand.messengers.models import HiredMessenger, Identity, Messenger
 from newsstand.web.dependencies import TheDesk
+from newsstand.web.live import LastEventId, LastId, live
 
 __all__ = ["Sent", "router"]
-
-# A client that takes nothing for so long is let go.
-SEND_TIMEOUT_S = 5.0
-# Watchers that lose us all at once come back spread over this time.
-RECONNECT_MS = (1_000, 4_000)
-
-Position = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 
 router = APIRouter(prefix="/messenger", tags=["messenger"])
 
@@ -66,9 +57,7 @@ async def newest(
 
 @router.get("/sse/add", response_class=EventSourceResponse)
 async def watch(
-    desk: TheDesk,
-    resumed: Annotated[Position | None, Header(alias="Last-Event-ID")] = None,
-    last_event_id: Annotated[Position | None, Query()] = None,
+    desk: TheDesk, resumed: LastEventId = None, last_event_id: LastId = None
 ) -> EventSourceResponse:
     """Live: an event ``messenger`` for each that was added, from now on or, with the id of the last
     event that was seen (as EventSource sends it, or in the query), from there on, without a gap.
@@ -77,16 +66,4 @@ async def watch(
     (too slow: come back with the last id) or ``bye`` (the server stops) come last. Heartbeats are
     comments.
     """
-    desk.feed.check_room()
-    return EventSourceResponse(
-        _events(desk, resumed or last_event_id),
-        ping=desk.settings.ping_s,
-        send_timeout=SEND_TIMEOUT_S,
-    )
-
-
-async def _events(desk: Desk, after: str | None) -> AsyncIterator[ServerSentEvent]:
-    retry_ms = random.randint(*RECONNECT_MS)  # noqa: S311 - spreads load, guards nothing
-    async for event in desk.feed.watch(after, desk.arrivals.since):
-        retry = retry_ms if event.name == "hello" else None
-        yield ServerSentEvent(event.data, event=event.name, id=event.position, retry=retry)
+    return live(desk.arrivals, resumed or last_event_id, ping_s=desk.settings.ping_s)

@@ -1,19 +1,24 @@
-"""Arrivals: follows the stream for one process's feed, and reads it again for latecomers."""
+"""Follower: follows a stream for one process's feed, and reads it again for latecomers."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator, Callable
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
 
 from anymq import AnyMQError, ConfigError, DecodeError, after, at
 from anymq.streams.handle import StreamHandle
 from anymq.streams.record import StreamRecord
-from newsstand.live.events import Notice, Page
+from newsstand.live.events import FeedEvent, Notice, Page
 from newsstand.live.feed import Feed
-from newsstand.messengers.models import Arrival
 
-__all__ = ["Arrivals"]
+__all__ = ["Follower"]
+
+T = TypeVar("T", bound=BaseModel)
 
 log = logging.getLogger("newsstand")
 
@@ -26,12 +31,16 @@ HISTORY_S = 2.0
 RETRY_S = (0.2, 5.0)
 
 
-class Arrivals:
+class Follower(Generic[T]):
     """One reader for all who watch; those who come back behind its memory get one of their own."""
 
-    def __init__(self, stream: StreamHandle[Arrival], feed: Feed) -> None:
+    def __init__(
+        self, stream: StreamHandle[T], feed: Feed, *, show: Callable[[T], BaseModel] | None = None
+    ) -> None:
+        """``show`` makes of a record what watchers get; without it they get the record."""
+        self.feed = feed
         self._stream = stream
-        self._feed = feed
+        self._show: Callable[[T], BaseModel] = show or (lambda value: value)
         self._position: str | None = None
         self.is_following = False
         """Whether what arrives now is shown now."""
@@ -50,6 +59,10 @@ class Arrivals:
             delay_s = RETRY_S[0] if self._position != before else min(2 * delay_s, RETRY_S[1])
             await asyncio.sleep(delay_s)
 
+    def watch(self, after: str | None = None) -> AsyncIterator[FeedEvent]:
+        """As ``Feed.watch``, with the stream for its history."""
+        return self.feed.watch(after, self.since)
+
     async def since(self, position: str) -> Page | None:
         """What came behind ``position``; None if it cannot be had now."""
         try:
@@ -67,7 +80,7 @@ class Arrivals:
         async with reading:
             async for record in reading:
                 position = record.position
-                notices += _notices(record)
+                notices += self._notices(record)
                 if len(notices) >= PAGE:
                     return Page(notices, position, is_last=False, lost=reading.lost)
             return Page(notices, position, is_last=True, lost=reading.lost)
@@ -75,13 +88,13 @@ class Arrivals:
     async def _follow(self) -> None:
         if self._position is None:
             self._position = await self._warm()
-            self._feed.begin(self._position)
+            self.feed.begin(self._position)
         async with self._stream.read(after(self._position)) as reading:
             self.is_following = True
             try:
                 async for record in reading:
-                    for notice in _notices(record):
-                        self._feed.announce(notice)
+                    for notice in self._notices(record):
+                        self.feed.announce(notice)
                     self._position = record.position
             finally:
                 self.is_following = False
@@ -92,17 +105,16 @@ class Arrivals:
         recent = self._stream.read(at(time.time() - WARM_S), follow=False)
         async with recent:
             async for record in recent:
-                for notice in _notices(record):
-                    self._feed.remember(notice)
+                for notice in self._notices(record):
+                    self.feed.remember(notice)
                 position = record.position
         return position
 
-
-def _notices(record: StreamRecord[Arrival]) -> list[Notice]:
-    """The record's notice; none for one that nobody can read, which stops no feed."""
-    try:
-        data = record.value.model_dump_json()
-    except DecodeError as error:
-        log.warning("record %s of the stream %s is left out: %s", record.id, record.stream, error)
-        return []
-    return [Notice(record.position, record.id, data)]
+    def _notices(self, record: StreamRecord[T]) -> list[Notice]:
+        """The record's notice; none for one that nobody can read, which stops no feed."""
+        try:
+            data = self._show(record.value).model_dump_json()
+        except DecodeError as error:
+            log.warning("record %s of %s is left out: %s", record.id, record.stream, error)
+            return []
+        return [Notice(record.position, record.id, data)]

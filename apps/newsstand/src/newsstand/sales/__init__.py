@@ -1,0 +1,1 @@
+"""Sales: what was issued and sold, and whether it met its quota."""
