@@ -6,19 +6,12 @@ from typing import ClassVar
 
 import pytest
 
-from anymq.testing.check import Check
 from anymq.testing.suites import BrokerSuite, StreamSuite
 from anymq_rabbitmq.harness import RabbitMQHarness
 
 BOTH = ("DEL-01", "DEL-03", "MSG-04", "MSG-05")
-BROKER = ("ACK-05", "ACK-13", "BAT-02", "GRP-01", "TIM-06")
+BROKER = ("ACK-05", "ACK-13", "BAT-02", "DEL-14", "GRP-01", "ORD-03", "TIM-06")
 """Half a minute with BOTH: what the interfaces promise on a server that nobody breaks."""
-
-KNOWN = {
-    "RTY-21": "the server counts what was prefetched by a killed process as started there, so that"
-    " neighbours of a crash are dead-lettered with it",
-}
-"""Checks of the Broker role that fail, and why."""
 
 
 @pytest.mark.server("rabbitmq")
@@ -44,12 +37,6 @@ class TestAllOfRabbitMQ(BrokerSuite):
     """All checks of the Broker role; those of recovery break the server."""
 
     harness = RabbitMQHarness
-
-    @pytest.fixture(autouse=True)
-    def known(self, request: pytest.FixtureRequest, conformance_check: Check) -> None:
-        """What does not hold yet must fail: once it holds, it leaves the list."""
-        if (reason := KNOWN.get(conformance_check.id)) is not None:
-            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
 
 
 @pytest.mark.long

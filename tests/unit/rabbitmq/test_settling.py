@@ -15,7 +15,7 @@ from anymq_rabbitmq.settling import Holdings, Token
 
 def _delivery(channel: DataChannel, tag: int) -> Delivery:
     message = Message(topic="t", body=b"", id=str(tag), timestamp=0.0)
-    return Delivery(message, group="g", token=Token(channel, tag, "g"))
+    return Delivery(message, group="g", token=Token(channel, tag, "t.g", "g", "t.g"))
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from anymq.message import Message
 from anymq.outcome import CONFIRMED, Rejected, SendResult, Unknown
 from anymq_rabbitmq.confirms import Parcel
 from anymq_rabbitmq.directory import Directory
+from anymq_rabbitmq.groups import Groups
 from anymq_rabbitmq.ladder import LADDER_END, first_step
-from anymq_rabbitmq.names import address_queue
+from anymq_rabbitmq.properties import Properties
 from anymq_rabbitmq.wire import encode
 
 __all__ = ["TOPOLOGY_GONE", "Addressing", "queue_destination", "topic_destination"]
@@ -25,8 +26,8 @@ def topic_destination(topic: str, partition: str) -> str:
 
 
 def queue_destination(queue: str) -> str:
-    """What the ladder calls a queue."""
-    return f"q.{queue}"
+    """What the ladder calls a queue. A group's pattern must be none for the ladder."""
+    return "q." + queue.replace("*", "!any").replace("#", "!")
 
 
 class Addressing:
@@ -37,8 +38,10 @@ class Addressing:
         context: BackendContext,
         directory: Directory,
         *,
+        groups: Groups,
         groups_of: Callable[[str], int | None],
     ) -> None:
+        self._groups = groups
         self._context = context
         self._directory = directory
         self._groups_of = groups_of
@@ -48,9 +51,16 @@ class Addressing:
         """One parcel or refusal per message, in order."""
         return [await self._parcel(message, self._delay_of(message)) for message in messages]
 
-    async def retry_parcel(self, message: Message, delay_s: float) -> Parcel | SendResult:
-        """A message for its own group alone, in ``delay_s`` seconds."""
-        return await self._parcel(message, delay_s)
+    async def retry_parcel(
+        self, message: Message, queue: str, delay_s: float
+    ) -> Parcel | SendResult:
+        """A message for one queue, in ``delay_s`` seconds."""
+        now = self._context.clock.time()
+        properties = encode(message, now=now, is_routed=True, is_delayed=delay_s > 0)
+        if isinstance(properties, Rejected):
+            return properties
+        target = await self._to_queue(queue, delay_s)
+        return _parcel(message, properties, target)
 
     def _delay_of(self, message: Message) -> float:
         if message.due_at is None:
@@ -61,17 +71,19 @@ class Addressing:
         topic = self._context.physical(message.topic)
         if message.group is None and message.lane != "main":
             return Rejected("invalid", f"the {message.lane} lane needs a group")
-        properties = encode(message)
+        is_routed = message.group is not None or delay_s > 0
+        now = self._context.clock.time()
+        properties = encode(message, now=now, is_routed=is_routed, is_delayed=delay_s > 0)
         if isinstance(properties, Rejected):
             return properties
         if message.group is None:
             target = await self._to_topic(topic, message.partition, delay_s)
         else:
-            target = await self._to_queue(address_queue(topic, message), delay_s)
-        if not isinstance(target, tuple):
-            return target
-        exchange, routing_key, unrouted = target
-        return Parcel(exchange, routing_key, properties, message.body, unrouted)
+            facts = await self._groups.find(topic, message.group)
+            if facts is None:
+                return Rejected("not_found", f"{topic!r} has no group {message.group!r}")
+            target = await self._to_queue(facts.queue_for(message), delay_s)
+        return _parcel(message, properties, target)
 
     async def _to_topic(
         self, topic: str, partition: int, delay_s: float
@@ -106,3 +118,12 @@ class Addressing:
             return missing
         step = first_step(delay_s, destination)
         return step if isinstance(step, Rejected) else (*step, missing)
+
+
+def _parcel(
+    message: Message, properties: Properties, target: tuple[str, str, SendResult] | SendResult
+) -> Parcel | SendResult:
+    if not isinstance(target, tuple):
+        return target
+    exchange, routing_key, unrouted = target
+    return Parcel(exchange, routing_key, properties, message.body, unrouted)

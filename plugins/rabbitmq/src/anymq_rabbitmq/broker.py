@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from anymq.abc import BackendContext, Broker, EventSink, Health, Management, Subscription
@@ -12,20 +12,21 @@ from anymq.capabilities import Capabilities
 from anymq.errors import ClosedError, UnsupportedError
 from anymq.message import Message
 from anymq.outcome import SendResult
-from anymq.topology import Source, Topology, TopologyMode, is_pattern
+from anymq.topology import Source, Topology, TopologyMode
 from anymq_rabbitmq.addressing import TOPOLOGY_GONE, Addressing
 from anymq_rabbitmq.capabilities import capabilities_of
 from anymq_rabbitmq.catalog import Catalog
 from anymq_rabbitmq.declaring import Declarer
 from anymq_rabbitmq.directory import Directory
 from anymq_rabbitmq.errors import translated
-from anymq_rabbitmq.intake import Consume, Intake
+from anymq_rabbitmq.groups import Groups
+from anymq_rabbitmq.joining import Joining
+from anymq_rabbitmq.keyed import KeyedSubscription
 from anymq_rabbitmq.links import Links
 from anymq_rabbitmq.management import RabbitManagement
 from anymq_rabbitmq.options import RabbitMQOptions
 from anymq_rabbitmq.patience import patiently
 from anymq_rabbitmq.publisher import Publisher
-from anymq_rabbitmq.queues import GroupQueues, PrivateQueues, Queues
 from anymq_rabbitmq.repairs import Repairs
 from anymq_rabbitmq.settling import Settler
 from anymq_rabbitmq.subscription import RabbitSubscription
@@ -45,26 +46,43 @@ class RabbitMQBroker(Broker):
         self._catalog = Catalog(
             self._links.consuming, self._publisher, timeout_s=options.request_timeout_s
         )
+        self._groups = Groups(self._catalog, context.physical)
         self._declarer = Declarer(
             self._links.consuming,
             self._directory,
             self._catalog,
+            self._groups,
             context.physical,
+            queue_type=options.queue_type,
             timeout_s=options.request_timeout_s,
         )
         self._repairs = Repairs(self._declarer, context.physical, tell=self._links.degraded)
-        self._addressing = Addressing(context, self._directory, groups_of=self._repairs.groups_of)
+        self._addressing = Addressing(
+            context, self._directory, groups=self._groups, groups_of=self._repairs.groups_of
+        )
         self._settler = Settler(self._publisher, self._addressing)
         self._management = RabbitManagement(
             self._links.consuming,
             self._directory,
             self._catalog,
+            self._groups,
             context,
             on_removed=self._repairs.forget_group,
             members_of=self._members_of,
             timeout_s=options.request_timeout_s,
         )
-        self._subscriptions: list[RabbitSubscription] = []
+        self._joining = Joining(
+            options,
+            context,
+            self._links.consuming,
+            self._directory,
+            self._catalog,
+            self._groups,
+            self._publisher,
+            self._settler,
+            repair=self._repairs.run,
+        )
+        self._subscriptions: list[RabbitSubscription | KeyedSubscription] = []
         self._is_closed = False
 
     async def open(self, events: EventSink) -> Capabilities:
@@ -104,16 +122,7 @@ class RabbitMQBroker(Broker):
 
     async def subscribe(self, source: Source, *, prefetch: int, on_lost: OnLost) -> Subscription:
         self._check_open()
-        if any(is_pattern(topic) for topic in source.topics):
-            raise UnsupportedError("patterns of topics are not supported on RabbitMQ")
-        subscription = RabbitSubscription(
-            self._intake,
-            self._settler,
-            self._queues_of(source),
-            clock=self._context.clock,
-            prefetch=prefetch,
-            on_lost=on_lost,
-        )
+        subscription = await self._joining.subscription(source, prefetch=prefetch, on_lost=on_lost)
         self._subscriptions.append(subscription)
         await subscription.open()
         return subscription
@@ -138,28 +147,7 @@ class RabbitMQBroker(Broker):
         left_s = deadline - asyncio.get_running_loop().time()
         await self._links.aclose(timeout_s=max(0.0, left_s))
 
-    def _intake(self, consume: Consume, on_gone: Callable[[], None]) -> Intake:
-        return Intake(
-            self._links.consuming,
-            consume,
-            on_gone=on_gone,
-            repair=self._repairs.run,
-            timeout_s=self._options.request_timeout_s,
-            is_consuming=False,
-        )
-
-    def _queues_of(self, source: Source) -> Queues:
-        if source.group is not None:
-            return GroupQueues(source.topics, source.group, self._context.physical)
-        return PrivateQueues(
-            source.topics,
-            self._context.physical,
-            link=self._links.consuming,
-            directory=self._directory,
-            timeout_s=self._options.request_timeout_s,
-        )
-
-    def _members_of(self, topic: str, group: str) -> list[RabbitSubscription]:
+    def _members_of(self, topic: str, group: str) -> list[RabbitSubscription | KeyedSubscription]:
         return [s for s in self._subscriptions if s.is_member_of(topic, group)]
 
     def _look_again(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pamqp.common import FieldTable
@@ -11,6 +11,7 @@ from pamqp.common import FieldTable
 from anymq.errors import BackendUnavailable
 from anymq.outcome import Confirmed, Rejected, SendResult
 from anymq.support.ids import new_id
+from anymq.topology import Order
 from anymq_rabbitmq.confirms import Parcel
 from anymq_rabbitmq.link import Link
 from anymq_rabbitmq.log_reading import read_present
@@ -33,6 +34,7 @@ class CatalogEntry:
     topic: str
     group: str | None = None
     partitions: int = 1
+    order: Order = "none"
     is_removed: bool = field(default=False, compare=False)
 
 
@@ -62,11 +64,6 @@ class Catalog:
             elif entry is not None:
                 found[entry.topic, entry.group] = entry
         return set(found.values())
-
-    async def missing(self, entries: Iterable[CatalogEntry]) -> list[CatalogEntry]:
-        """Which of some entries are not noted yet."""
-        known = await self.entries()
-        return [entry for entry in entries if entry not in known]
 
     async def add(self, entries: Sequence[CatalogEntry]) -> None:
         """Note them. Raises BackendUnavailable if that is not confirmed."""
@@ -99,6 +96,8 @@ def _line(entry: CatalogEntry) -> bytes:
     facts: dict[str, object] = {"topic": entry.topic, "partitions": entry.partitions}
     if entry.group is not None:
         facts["group"] = entry.group
+    if entry.order != "none":
+        facts["order"] = entry.order
     if entry.is_removed:
         facts["removed"] = True
     return json.dumps(facts).encode()
@@ -111,6 +110,7 @@ def _parse(line: bytes) -> CatalogEntry | None:
             topic=str(facts["topic"]),
             group=facts.get("group"),
             partitions=int(facts.get("partitions", 1)),
+            order="key" if facts.get("order") == "key" else "none",
             is_removed=bool(facts.get("removed")),
         )
     except (ValueError, KeyError, TypeError, AttributeError):

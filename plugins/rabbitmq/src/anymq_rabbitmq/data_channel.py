@@ -48,11 +48,16 @@ class DataChannel:
         self.closing.add_done_callback(lambda _: self._tap.close(self.number, sink))
 
     async def consume(
-        self, queue: str, *, tag: str = "", arguments: FieldTable | None = None
+        self,
+        queue: str,
+        *,
+        tag: str = "",
+        no_ack: bool = False,
+        arguments: FieldTable | None = None,
     ) -> str:
         """Begin to consume; deliveries come to the sink. Returns the consumer's tag."""
         started = await self.client.basic_consume(
-            queue, _never, consumer_tag=tag or None, arguments=arguments
+            queue, _never, no_ack=no_ack, consumer_tag=tag or None, arguments=arguments
         )
         return started.consumer_tag or ""
 

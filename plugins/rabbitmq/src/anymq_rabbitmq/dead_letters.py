@@ -11,12 +11,12 @@ from aiormq.channel import Channel
 from pamqp.commands import Basic
 
 from anymq.abc import BackendContext, DeadLetterEntry
-from anymq.errors import Busy
+from anymq.errors import Busy, TopologyError
 from anymq_rabbitmq.directory import Directory
 from anymq_rabbitmq.frames import write_frames
+from anymq_rabbitmq.groups import Groups
 from anymq_rabbitmq.link import Link
 from anymq_rabbitmq.locks import locked, locked_patiently
-from anymq_rabbitmq.names import dead_queue
 from anymq_rabbitmq.scratch import scratch_channel
 from anymq_rabbitmq.wire import decode_foreign
 
@@ -37,8 +37,15 @@ class DeadLetterDesk:
     """
 
     def __init__(
-        self, link: Link, directory: Directory, context: BackendContext, *, timeout_s: float
+        self,
+        link: Link,
+        directory: Directory,
+        groups: Groups,
+        context: BackendContext,
+        *,
+        timeout_s: float,
     ) -> None:
+        self._groups = groups
         self._link = link
         self._directory = directory
         self._context = context
@@ -52,7 +59,7 @@ class DeadLetterDesk:
         self, topic: str, group: str, *, limit: int, after: str | None
     ) -> Sequence[DeadLetterEntry]:
         """As ``Management.dead_letters``."""
-        queue = self._queue(topic, group)
+        queue = await self._queue(topic, group)
         found: dict[str, DeadLetterEntry] = {}
         now = self._context.clock.time()
         async with self._look(queue) as (_, messages):
@@ -65,7 +72,7 @@ class DeadLetterDesk:
 
     async def resolve(self, topic: str, group: str, ids: Sequence[str]) -> int:
         """Remove letters by id; how many there were. Raises Busy."""
-        queue, wanted = self._queue(topic, group), set(ids)
+        queue, wanted = await self._queue(topic, group), set(ids)
         now = self._context.clock.time()
         async with self._unless_held(queue), self._look(queue) as (channel, messages):
             gone = [
@@ -80,7 +87,7 @@ class DeadLetterDesk:
     @asynccontextmanager
     async def hold(self, topic: str, group: str, *, lease_s: float) -> AsyncIterator[None]:
         """As ``Management.administer``."""
-        queue = self._queue(topic, group)
+        queue = await self._queue(topic, group)
         if self._held.get(queue, 0.0) > self._context.clock.monotonic():
             raise Busy(f"another operator works on {queue!r}")
         async with self._operating(queue, lease_s):
@@ -131,5 +138,8 @@ class DeadLetterDesk:
         name = f"anymq.operator.{queue}"
         return locked(self._link, name, lease_s=lease_s, timeout_s=self._timeout_s)
 
-    def _queue(self, topic: str, group: str) -> str:
-        return dead_queue(self._context.physical(topic), group)
+    async def _queue(self, topic: str, group: str) -> str:
+        facts = await self._groups.find(self._context.physical(topic), group)
+        if facts is None:
+            raise TopologyError(f"group {group!r} of {topic!r} is not declared")
+        return facts.dead

@@ -91,13 +91,16 @@ class RabbitMQHarness(CommandHarness):
     async def inspect(self) -> Mapping[str, int]:
         """``consumers``: those of groups, and ``anonymous`` queues, which have one each.
 
+        What a group set aside has a consumer of its own, which is not counted.
+
         Empty while the server is down, and where its HTTP API is not known.
         """
         if not self._management:
             return {}
         try:
             queues = await self._queues()
-            shared = [queue["name"] for queue in queues if not queue["exclusive"]]
+            names = [queue["name"] for queue in queues if not queue["exclusive"]]
+            shared = [name for name in names if not name.endswith(".retry")]
             private = [queue for queue in queues if ".anonymous-" in queue["name"]]
             count = await self._consumers([name for name in shared if name.startswith(_KIT)])
         except (OSError, AMQPError, RuntimeError):

@@ -38,7 +38,9 @@ class Intake:
         repair: Callable[[], Awaitable[bool]],
         timeout_s: float,
         is_consuming: bool = True,
+        news: asyncio.Event | None = None,
     ) -> None:
+        """``news``: set whenever something changes, for who waits on several intakes."""
         self.arrived: deque[Arrival] = deque()
         """What the server sent and nobody took yet, oldest first."""
         self.channel: DataChannel | None = None
@@ -51,10 +53,13 @@ class Intake:
         self._repair = repair
         self._timeout_s = timeout_s
         self._tags: list[str] = []
-        self._is_consuming = is_consuming
+        self._feeding: DataChannel | None = None
+        """The channel whose messages count; before it is known to consume, too."""
+        self.is_consuming = is_consuming
+        """Whether a consumer is wanted at present."""
         self._is_closed = False
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._changed = asyncio.Event()
+        self._changed = news or asyncio.Event()
         self._background = Background()
 
     @property
@@ -78,13 +83,18 @@ class Intake:
         except TimeoutError:
             pass
 
+    def begin_again(self) -> None:
+        """Give everything back and consume on another channel, behind all other consumers."""
+        if self.channel is not None:
+            _resolve(self._gone)
+
     def wake(self) -> None:
         """Have those who wait look again."""
         self._changed.set()
 
     async def halt(self) -> None:
         """Cancel the consumers and give back what waits here; the channel goes on. Idempotent."""
-        self._is_consuming = False
+        self.is_consuming = False
         self.wake()
         channel, tags, self._tags = self.channel, self._tags, []
         if channel is None:
@@ -97,9 +107,9 @@ class Intake:
 
     async def go_on(self) -> None:
         """Consume again after ``halt``. Idempotent. Fails: it is tried again on a new channel."""
-        if self._is_consuming:
+        if self.is_consuming:
             return
-        self._is_consuming = True
+        self.is_consuming = True
         if self.channel is None:
             return
         is_begun = False
@@ -115,7 +125,7 @@ class Intake:
     async def aclose(self) -> None:
         """Close the channel: the server takes back everything unsettled. Idempotent."""
         self._is_closed = True
-        self._is_consuming = False
+        self.is_consuming = False
         await self._background.aclose()
         channel, self.channel = self.channel, None
         self.arrived.clear()
@@ -126,6 +136,7 @@ class Intake:
 
     async def _begin(self) -> None:
         channel = await self._link.data_channel(timeout_s=self._timeout_s)
+        self._feeding = channel
         channel.tap(_Feed(self, channel))
         is_begun = False
         try:
@@ -154,6 +165,7 @@ class Intake:
 
     async def _let_go(self) -> None:
         channel, self.channel = self.channel, None
+        self._feeding = None
         self._tags = []
         self.arrived.clear()
         self._on_gone()
@@ -181,9 +193,9 @@ class Intake:
 
     def take(self, arrival: Arrival, channel: DataChannel) -> None:
         """Keep what arrived on a channel, or send it back where nobody wants it."""
-        if self._is_closed or channel.is_closed:
+        if self._is_closed or channel is not self._feeding or channel.is_closed:
             return  # the server has it back, or will: closing the channel returns it
-        if not self._is_consuming:
+        if not self.is_consuming:
             channel.settle([nack(arrival.delivery_tag)])
             return
         arrival.channel = channel

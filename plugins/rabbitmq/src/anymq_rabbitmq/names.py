@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from anymq.errors import ConfigError
-from anymq.message import Message
 from anymq.outcome import Rejected
 
 __all__ = [
     "CATALOG",
     "MAX_NAME_BYTES",
-    "address_queue",
     "check_length",
-    "dead_queue",
     "group_queue",
     "position_queue",
     "too_long",
@@ -25,26 +22,13 @@ MAX_NAME_BYTES = 200
 
 
 def group_queue(topic: str, group: str) -> str:
-    """The queue of a group; its retries wait in it too, where no other group can see them."""
+    """The queue of a group without order; its retries wait in it too, where no other sees them."""
     return f"{topic}.{group}"
-
-
-def dead_queue(topic: str, group: str) -> str:
-    """The queue of a group's dead letters."""
-    return f"{topic}.{group}.dead"
 
 
 def position_queue(stream: str, group: str) -> str:
     """The queue that keeps where a group is in a stream."""
     return f"{stream}.{group}.position"
-
-
-def address_queue(topic: str, message: Message) -> str:
-    """The queue that a message with a group is addressed to."""
-    group = message.group or ""
-    if message.lane == "dead":
-        return dead_queue(topic, group)
-    return group_queue(topic, group)
 
 
 def check_length(name: str) -> str:

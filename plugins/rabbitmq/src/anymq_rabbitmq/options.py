@@ -28,6 +28,9 @@ class RabbitMQOptions(BackendOptions):
     tls_key_file: str | None = None
     heartbeat_s: int = Field(default=5, ge=1, le=600)
     """A silent peer is given up after about three and a half times this."""
+    queue_type: Literal["quorum", "classic"] = "quorum"
+    """The queues of groups that are declared from now on. Classic ones are faster, exist once in a
+    cluster, and do not count deliveries."""
     reconnect_max_s: float = Field(default=5.0, gt=0, le=300)
     """The longest pause between two attempts to connect again."""
     max_message_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, le=128 * 1024 * 1024)

@@ -26,6 +26,8 @@ def anymq_backends() -> Iterable[BackendDescriptor]:
             harness="anymq_rabbitmq.harness:RabbitMQHarness",
             package="anymq-rabbitmq",
             notes={
+                "order_by_key": "a queue per partition with a single active consumer; the members"
+                " share the partitions",
                 "delayed_retry": "in whole seconds, rounded up, by a ladder of queues",
                 "delayed_delivery": "in whole seconds, rounded up, by a ladder of queues",
             },

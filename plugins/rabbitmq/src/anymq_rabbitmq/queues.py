@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from aiormq.channel import Channel
 
+from anymq.errors import TopologyError
 from anymq.support.ids import new_id
+from anymq.topology import is_pattern, matches
 from anymq_rabbitmq.addressing import queue_destination
+from anymq_rabbitmq.catalog import Catalog
 from anymq_rabbitmq.directory import Directory
+from anymq_rabbitmq.groups import GroupFacts
 from anymq_rabbitmq.ladder import LADDER_END, bind_destination
 from anymq_rabbitmq.link import Link
-from anymq_rabbitmq.names import group_queue
 
-__all__ = ["GroupQueues", "PrivateQueues", "Queues"]
+__all__ = ["GroupQueues", "Inlet", "PrivateQueues", "Queues"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inlet:
+    """One queue to consume."""
+
+    queue: str
+    topic: str | None
+    """The logical topic; None where each message has its own, which it tells."""
+    group: str
+    """What a retry says of where it belongs."""
+    home: str
+    """The queue that a retry goes to."""
+    alone: str = ""
+    """The queue of what is set aside; one message at a time leaves it."""
 
 
 class Queues(ABC):
-    """What to consume, per logical topic."""
+    """What to consume."""
 
     group: str | None
     """What deliveries tell as their group."""
     topics: Sequence[str]
-    """The logical names."""
-    private_group: str
-    """The part of the queues' names behind the topic."""
+    """The logical names, or patterns."""
 
     @abstractmethod
-    async def prepare(self, channel: Channel) -> Mapping[str, str]:
-        """The queues, each with its logical topic; called for every channel anew."""
+    async def prepare(self, channel: Channel) -> Sequence[Inlet]:
+        """The queues; called for every channel anew."""
 
     @abstractmethod
     async def remove(self) -> None:
@@ -37,19 +54,27 @@ class Queues(ABC):
 
 
 class GroupQueues(Queues):
-    """One declared queue per topic."""
+    """One declared queue per topic, and one for what is set aside."""
 
-    def __init__(self, topics: Sequence[str], group: str, physical: Callable[[str], str]) -> None:
+    def __init__(self, facts: Sequence[tuple[str, GroupFacts]], group: str) -> None:
+        """``facts``: each topic or pattern of the subscription with its group."""
         self.group = group
-        self.topics = topics
-        self.private_group = group
-        self._queues = {group_queue(physical(topic), group): topic for topic in topics}
+        self.topics = [topic for topic, _ in facts]
+        self._inlets = [inlet for topic, found in facts for inlet in _inlets(topic, found)]
 
-    async def prepare(self, channel: Channel) -> Mapping[str, str]:
-        return self._queues
+    async def prepare(self, channel: Channel) -> Sequence[Inlet]:
+        return self._inlets
 
     async def remove(self) -> None:
         """Nothing was made."""
+
+
+def _inlets(topic: str, facts: GroupFacts) -> list[Inlet]:
+    told = None if is_pattern(topic) else topic
+    return [
+        Inlet(queue, told, facts.name, facts.base, facts.alone)
+        for queue in (facts.base, facts.alone)
+    ]
 
 
 class PrivateQueues(Queues):
@@ -66,41 +91,53 @@ class PrivateQueues(Queues):
         *,
         link: Link,
         directory: Directory,
+        catalog: Catalog,
         timeout_s: float,
     ) -> None:
         self.group = None
-        self.private_group = ""
         self.topics = topics
         self._physical = physical
         self._link = link
         self._directory = directory
+        self._catalog = catalog
         self._timeout_s = timeout_s
-        self._made: Mapping[str, str] = {}
+        self._made: Sequence[Inlet] = ()
         self._channel: Channel | None = None
         """For which ``_made`` holds."""
 
-    async def prepare(self, channel: Channel) -> Mapping[str, str]:
+    async def prepare(self, channel: Channel) -> Sequence[Inlet]:
         if channel is self._channel:  # after a pause, or at the first receive
             return self._made
         has_ladder = await self._directory.has_exchange(LADDER_END)
-        self.private_group = f"anonymous-{new_id()}"
-        queues: dict[str, str] = {}
+        name = f"anonymous-{new_id()}"
+        made: list[Inlet] = []
         for topic in self.topics:
-            exchange = self._physical(topic)
-            queue = group_queue(exchange, self.private_group)
+            queue = GroupFacts(self._physical(topic), name).base
             await channel.queue_declare(queue, exclusive=True)
-            await channel.queue_bind(queue, exchange, "#")
+            for exchange in await self._exchanges(topic):
+                await channel.queue_bind(queue, exchange, "#")
             if has_ladder:
                 await bind_destination(channel, queue, queue_destination(queue))
-            queues[queue] = topic
-        self._made, self._channel = queues, channel
-        return queues
+            made.append(Inlet(queue, None if is_pattern(topic) else topic, name, queue))
+        self._made, self._channel = made, channel
+        return made
 
     async def remove(self) -> None:
-        made, self._made = self._made, {}
+        made, self._made = self._made, ()
         if not made or not self._link.is_up:
             return
         channel = await self._link.channel(timeout_s=self._timeout_s)
-        for queue in made:
-            await channel.queue_delete(queue)
+        for inlet in made:
+            await channel.queue_delete(inlet.queue)
         await channel.close()
+
+    async def _exchanges(self, topic: str) -> list[str]:
+        """One topic's, or those of all that a pattern means at this moment."""
+        name = self._physical(topic)
+        if not is_pattern(topic):
+            return [name]
+        try:
+            entries = await self._catalog.entries()
+        except TopologyError:
+            return []  # nothing was ever declared
+        return sorted({e.topic for e in entries if e.group is None and matches(name, e.topic)})

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from anymq.errors import AnyMQError
-from anymq.topology import Topology
+from anymq.topology import Topology, is_pattern, matches
 from anymq_rabbitmq.declaring import Declarer
 
 __all__ = ["Repairs"]
@@ -28,6 +28,7 @@ class Repairs:
         self._tell = tell
         self._topology = Topology()
         self._groups: Counter[str] = Counter()
+        self._patterns: list[str] = []
         self._topics: set[str] = set()
         self._working = asyncio.Lock()
         """Whoever finds the same gap meanwhile waits for the repair instead of repeating it."""
@@ -40,6 +41,7 @@ class Repairs:
         self._topology = Topology(tuple(topics.values()), tuple(groups.values()))
         self._topics = {self._physical(name) for name in topics}
         self._groups = Counter(self._physical(topic) for topic, _ in groups)
+        self._patterns = [self._physical(topic) for topic, _ in groups if is_pattern(topic)]
 
     def forget_group(self, topic: str, group: str) -> None:
         """Do not make a group again: it was removed on purpose."""
@@ -51,7 +53,7 @@ class Repairs:
     def groups_of(self, topic: str) -> int | None:
         """How many groups of a topic (by physical name) were declared; None: not that topic."""
         if topic in self._topics or topic in self._groups:
-            return self._groups[topic]
+            return self._groups[topic] + sum(matches(p, topic) for p in self._patterns)
         return None
 
     async def run(self) -> bool:

@@ -24,6 +24,7 @@ from anymq_rabbitmq.addressing import Addressing
 from anymq_rabbitmq.confirms import Parcel
 from anymq_rabbitmq.data_channel import DataChannel, ack, nack
 from anymq_rabbitmq.errors import translated
+from anymq_rabbitmq.groups import ALONE
 from anymq_rabbitmq.publisher import Publisher
 
 __all__ = ["Holdings", "Settler", "Token"]
@@ -35,8 +36,14 @@ class Token:
 
     channel: DataChannel
     tag: int
-    private_group: str
-    """Whose queue a retry goes to: the group's, or the name of an anonymous subscription."""
+    queue: str
+    """Where it came from."""
+    group: str
+    """What a retry says of where it belongs: the group, or a name made for a private queue."""
+    home: str
+    """The queue that a retry goes to."""
+    alone: str = ""
+    """The queue of what is set aside; none for an anonymous subscription."""
     is_settling: bool = False
 
 
@@ -159,8 +166,9 @@ class Settler:
     async def _send_again(self, claims: Sequence[_Claim], deadline: float) -> Sequence[SendResult]:
         async def prepare() -> Sequence[Parcel | SendResult]:
             return [
-                await self._addressing.retry_parcel(_copy(claim), _delay_of(claim.item))
+                await self._addressing.retry_parcel(copy, queue, _delay_of(claim.item))
                 for claim in claims
+                for copy, queue in (_copy(claim),)
             ]
 
         left_s = deadline - asyncio.get_running_loop().time()
@@ -176,10 +184,13 @@ def _delay_of(item: Settlement) -> float:
     return delay_s or 0.0
 
 
-def _copy(claim: _Claim) -> Message:
-    """What is to come again, addressed to its own group alone."""
+def _copy(claim: _Claim) -> tuple[Message, str]:
+    """What is to come again, and the queue it goes to, which is its own group's."""
     message = claim.item.message or claim.item.delivery.message
-    return replace(message, group=claim.token.private_group, lane="retry", due_at=None)
+    token = claim.token
+    queue = token.alone if token.alone and ALONE in message.meta else token.home
+    copy = replace(message, group=token.group, lane="retry", due_at=None)
+    return copy, queue
 
 
 async def _write(

@@ -11,14 +11,13 @@ from anymq.abc.broker import OnLost
 from anymq.errors import AnyMQError, BackendUnavailable, ClosedError
 from anymq.message import Delivery
 from anymq.outcome import Settlement, SettleResult
-from anymq.support.clock import Clock
 from anymq_rabbitmq.arrival import Arrival
 from anymq_rabbitmq.data_channel import DataChannel
+from anymq_rabbitmq.deliveries import DecodeDelivery
 from anymq_rabbitmq.errors import translated
 from anymq_rabbitmq.intake import Consume, Intake
-from anymq_rabbitmq.queues import Queues
-from anymq_rabbitmq.settling import Holdings, Settler, Token
-from anymq_rabbitmq.wire import decode_counted
+from anymq_rabbitmq.queues import Inlet, Queues
+from anymq_rabbitmq.settling import Holdings, Settler
 
 __all__ = ["RabbitSubscription"]
 
@@ -36,17 +35,17 @@ class RabbitSubscription(Subscription):
         settler: Settler,
         queues: Queues,
         *,
-        clock: Clock,
+        decode: DecodeDelivery,
         prefetch: int,
         on_lost: OnLost,
     ) -> None:
         self._settler = settler
         self._queues = queues
-        self._clock = clock
+        self._decode = decode
         self._prefetch = prefetch
         self._on_lost = on_lost
-        self._topic_of: dict[str, str] = {}
-        """The logical topic of each consumer tag."""
+        self._inlet_of: dict[str, Inlet] = {}
+        """The queue of each consumer tag."""
         self._held = Holdings()
         self._is_begun = False
         """Consuming begins with the first receive: until then a member takes from no other."""
@@ -73,7 +72,8 @@ class RabbitSubscription(Subscription):
     def in_flight(self, topic: str) -> int:
         """How many of a topic's messages the server has sent it and nobody has settled."""
         waiting = sum(
-            self._topic_of.get(message.consumer_tag) == topic for message in self._intake.arrived
+            self._inlet_of[arrival.consumer_tag].topic in (topic, None)
+            for arrival in self._intake.arrived
         )
         return waiting + self._held.count(topic)
 
@@ -174,33 +174,26 @@ class RabbitSubscription(Subscription):
             raise self._intake.failure
 
     async def _consume(self, channel: DataChannel) -> Sequence[str]:
-        queues = await self._queues.prepare(channel.client)
+        inlets = await self._queues.prepare(channel.client)
         if self._is_paused or self._is_stopped or not self._is_begun:
-            for queue in queues:
-                await channel.client.queue_declare(queue, passive=True)
+            for inlet in inlets:
+                await channel.client.queue_declare(inlet.queue, passive=True)
             return []
+        main = [inlet for inlet in inlets if inlet.queue != inlet.alone]
+        shares = iter(_shares(self._prefetch, len(main)))
         tags: list[str] = []
-        shares = _shares(self._prefetch, len(queues))
-        for (queue, topic), share in zip(queues.items(), shares, strict=True):
-            tag = f"{channel.number}.{len(tags)}.{topic}"
-            self._topic_of[tag] = topic
+        for inlet in inlets:
+            tag = f"{channel.number}.{len(tags)}"
+            self._inlet_of[tag] = inlet
+            share = 1 if inlet.queue == inlet.alone else next(shares)
             await channel.client.basic_qos(prefetch_count=share)  # of the consumers that follow
-            await channel.consume(queue, tag=tag)
+            await channel.consume(inlet.queue, tag=tag)
             tags.append(tag)
         return tags
 
     def _deliver(self, arrival: Arrival) -> Delivery:
-        message, counted = decode_counted(
-            arrival, topic=self._topic_of[arrival.consumer_tag], now=self._clock.time()
-        )
-        delivery = Delivery(
-            message=message,
-            group=self._queues.group,
-            token=Token(arrival.channel, arrival.delivery_tag, self._queues.private_group),
-            delivery_count=None if counted is None else 1 + counted,
-            redelivered=arrival.redelivered,
-            native=arrival,
-        )
+        inlet = self._inlet_of[arrival.consumer_tag]
+        delivery = self._decode(self._queues.group, inlet, arrival)
         self._held.add(delivery)
         return delivery
 

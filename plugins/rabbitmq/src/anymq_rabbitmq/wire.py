@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -34,6 +35,11 @@ after a redelivery."""
 _APPENDED = "x-anymq-appended"
 """When a record was appended. AMQP tells no reader the server's own moment."""
 
+_TOPIC = "x-anymq-topic"
+"""The topic of a message that went to a queue directly, or over the ladder."""
+
+_MAX_TTL_MS = 2**32 - 1
+"""RabbitMQ takes no longer ones; core looks at the exact moment."""
 _ESCAPE = "anymq-user-"
 _SERVER_HEADERS = (
     "x-death",
@@ -52,12 +58,16 @@ _MAX_NAME_BYTES = 128
 _MAX_SHORT_BYTES = 255
 
 
-def encode(message: Message) -> Properties | Rejected:
+def encode(
+    message: Message, *, now: float = 0.0, is_routed: bool = False, is_delayed: bool = False
+) -> Properties | Rejected:
     """The properties of one message, or why AMQP cannot carry its metadata.
 
     A user header whose name means something to RabbitMQ travels under an escaped one.
+    ``is_routed``: it does not go to its topic's exchange, so it says itself which topic it is of.
+    The server drops it once it is too old, unless ``is_delayed``: on the ladder it may not.
     """
-    headers: dict[str, Any] = to_headers(message)
+    headers: dict[str, str] = to_headers(message)
     for name in [name for name in headers if _is_servers(name)]:
         headers[_ESCAPE + name] = headers.pop(name)
     for name in headers:
@@ -67,11 +77,17 @@ def encode(message: Message) -> Properties | Rejected:
     for what, text in (("id", message.id), ("content type", message.content_type)):
         if len(text.encode()) > _MAX_SHORT_BYTES:
             return too_long(what, len(text.encode()), _MAX_SHORT_BYTES)
+    if is_routed:
+        headers[_TOPIC] = message.topic
+    expiration_ms = None
+    if message.expires_at is not None and not is_delayed and message.lane != "dead":
+        expiration_ms = min(max(0, math.ceil((message.expires_at - now) * 1000)), _MAX_TTL_MS)
     return Properties(
         content_type=message.content_type,
         headers=headers,
         message_id=message.id,
         timestamp=_moment(message.timestamp),
+        expiration_ms=expiration_ms,
     )
 
 
@@ -154,9 +170,10 @@ def _message(
             headers.setdefault("anymq-content-type", content_type)
     if lane is None:
         lane = "retry" if "anymq-group" in headers else "main"
+    routed = found.get(_TOPIC)
     return from_headers(
         headers,
-        topic=topic,
+        topic=routed if isinstance(routed, str) else topic,
         body=body,
         fallback_id=message_id,
         fallback_time=now if sent_at is None else float(sent_at),
