@@ -11,13 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from hiredis import pack_command
-from redis.asyncio.connection import Connection, SSLConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from anymq.errors import BackendUnavailable
 from anymq_redis.condition import Condition
+from anymq_redis.dialling import dial
 from anymq_redis.errors import translate
 from anymq_redis.options import RedisOptions
 from anymq_redis.scripts import SOURCES
@@ -52,7 +50,7 @@ class Link:
         self._greeting = greeting
         self._options = options
         self._condition = condition
-        self._connection = _connection(options, name)
+        self._connection = dial(options, name)
         # Guards the connection: one exchange at a time, first come, first served.
         self._lock = asyncio.Lock()
         self._is_abandoned = False
@@ -180,32 +178,3 @@ class Link:
 def _pack(command: Command) -> bytes:
     packed: bytes = pack_command(command)  # type: ignore[arg-type]  # its stub means tuple[T, ...]
     return packed
-
-
-def _connection(options: RedisOptions, name: str) -> Connection:
-    # No socket timeout: every exchange has its own limit, and the library's costs a task each.
-    kind = SSLConnection if options.uses_tls else Connection
-    tls: dict[str, Any] = {}
-    if options.uses_tls:
-        tls = {
-            "ssl_ca_certs": options.tls_ca_file,
-            "ssl_certfile": options.tls_cert_file,
-            "ssl_keyfile": options.tls_key_file,
-            "ssl_cert_reqs": "required" if options.tls_verify else "none",
-            "ssl_check_hostname": options.tls_verify,
-        }
-    return kind(
-        host=options.host or "localhost",
-        port=options.port or 6379,
-        db=options.database,
-        username=options.username,
-        password=options.secret("password"),
-        client_name="".join(c if c.isalnum() or c in "-_." else "-" for c in name),
-        socket_timeout=None,
-        socket_connect_timeout=options.connect_timeout_s,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,  # replies keep one shape on every server
-        driver_info=None,
-        **tls,
-    )

@@ -20,6 +20,8 @@ class RedisOptions(BackendOptions):
     wait for what a killed process held."""
     anonymous_ttl_s: float = Field(default=300.0, ge=5, le=86400)
     """After how long the private group of a dead anonymous subscription is removed."""
+    accept_volatile: bool = False
+    """Use a server without append-only file, too: what was confirmed is lost when it stops."""
     max_message_bytes: int = Field(default=1_048_576, ge=1, le=128 * 1024 * 1024)
     max_batch: int = Field(default=500, ge=1, le=10_000)
     tls: bool = False

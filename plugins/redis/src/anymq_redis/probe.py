@@ -30,6 +30,8 @@ async def probe(link: Link, options: RedisOptions) -> Capabilities:
     product = "Valkey" if "valkey_version" in info else "Redis"
     version = info.get("valkey_version") or info.get("redis_version", "0")
     policy, fsync = (_setting(reply) for reply in replies[1:])
+    if policy == "unknown":  # CONFIG is forbidden; INFO tells it as well
+        policy = info.get("maxmemory_policy", policy)
     _check(info, policy, options)
     return found(
         options,
@@ -86,6 +88,11 @@ def _check(info: dict[str, str], policy: str, options: RedisOptions) -> None:
         raise ConfigError(
             f"redis at {options.address} has maxmemory-policy {policy}, which throws messages"
             " away when memory is short: set it to noeviction"
+        )
+    if info.get("aof_enabled") != "1" and not options.accept_volatile:
+        raise ConfigError(
+            f"redis at {options.address} has appendonly no, so that it loses confirmed messages"
+            " when it stops: set appendonly to yes there, or accept_volatile to true here"
         )
 
 
