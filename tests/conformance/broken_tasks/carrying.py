@@ -25,10 +25,11 @@ __all__ = [
     "IgnoresRetryDelays",
     "LosesCorrelation",
     "LosesTheDead",
+    "is_job",
 ]
 
 
-class _Changing(MemoryBroker):
+class Changing(MemoryBroker):
     """A lie changes what is sent (None: dropped) or how it is settled."""
 
     def sent(self, message: Message) -> Message | None:
@@ -57,23 +58,23 @@ class _Changing(MemoryBroker):
         return found
 
 
-def _is_job(message: Message) -> bool:
+def is_job(message: Message) -> bool:
     return message.topic.startswith("anymq.tasks.")
 
 
 @lie("drops-one-in-ten", "confirms jobs that it drops", "TSK-01")
-class DropsOneInTen(_Changing):
+class DropsOneInTen(Changing):
     """A confirmation that means nothing."""
 
     _count = 0
 
     def sent(self, message: Message) -> Message | None:
-        self._count += _is_job(message)
-        return None if _is_job(message) and self._count % 10 == 0 else message
+        self._count += is_job(message)
+        return None if is_job(message) and self._count % 10 == 0 else message
 
 
 @lie("drops-replies", "confirms replies and drops them", "TSK-05")
-class DropsReplies(_Changing):
+class DropsReplies(Changing):
     """Results have to be looked for."""
 
     def sent(self, message: Message) -> Message | None:
@@ -81,23 +82,23 @@ class DropsReplies(_Changing):
 
 
 @lie("loses-correlation", "carries no correlation id", "TSK-06")
-class LosesCorrelation(_Changing):
+class LosesCorrelation(Changing):
     """Nobody knows what belongs together."""
 
     def sent(self, message: Message) -> Message | None:
         return replace(message, correlation_id=None)
 
 
-@lie("ignores-delays-of-jobs", "delivers at once what is not due", "TSK-10", "TSK-12")
-class IgnoresDelays(_Changing):
+@lie("ignores-delays-of-jobs", "delivers at once what is not due", "TSK-10", "TSK-12", "TIM-03")
+class IgnoresDelays(Changing):
     """Schedules mean nothing."""
 
     def sent(self, message: Message) -> Message | None:
         return replace(message, due_at=None)
 
 
-@lie("drops-dead-jobs", "sets nothing aside", "TSK-07", "TSK-08", "TSK-14")
-class DropsDead(_Changing):
+@lie("drops-dead-jobs", "sets nothing aside", "TSK-07", "TSK-08", "TSK-14", "RTY-07", "RTY-18")
+class DropsDead(Changing):
     """What cannot be run is gone."""
 
     def settled(self, item: Settlement) -> Settlement:
@@ -105,8 +106,8 @@ class DropsDead(_Changing):
         return Settlement(item.delivery, ACK) if is_dead else item
 
 
-@lie("ignores-retry-delays-of-jobs", "retries at once", "TSK-15")
-class IgnoresRetryDelays(_Changing):
+@lie("ignores-retry-delays-of-jobs", "retries at once", "TSK-15", "ACK-07")
+class IgnoresRetryDelays(Changing):
     """Whatever the task asked for."""
 
     def settled(self, item: Settlement) -> Settlement:
@@ -115,8 +116,8 @@ class IgnoresRetryDelays(_Changing):
         return item
 
 
-@lie("counts-no-failures", "delivers a retried job as it was", "TSK-14", "TSK-15")
-class CountsNoFailures(_Changing):
+@lie("counts-no-failures", "delivers a retried job as it was", "TSK-14", "TSK-15", "RTY-01")
+class CountsNoFailures(Changing):
     """Every attempt is the first."""
 
     def settled(self, item: Settlement) -> Settlement:
@@ -126,8 +127,8 @@ class CountsNoFailures(_Changing):
         return item
 
 
-@lie("loses-the-jobs-of-the-dead", "what a dead worker had is gone", "TSK-09")
-class LosesTheDead(_Changing):
+@lie("loses-the-jobs-of-the-dead", "what a dead worker had is gone", "TSK-09", "ACK-01", "ACK-03")
+class LosesTheDead(Changing):
     """Acknowledged on receipt."""
 
     async def subscribe(self, source: Source, *, prefetch: int, on_lost: Any) -> Any:

@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 
-@lie("compares-nothing", "replaces whatever is there, ended or not", "TSK-11")
+@lie("compares-nothing", "replaces whatever is there, ended or not", "TSK-11", "ACK-09")
 class ComparesNothing(MemoryJobStore):
     """Compare-and-set that only sets."""
 

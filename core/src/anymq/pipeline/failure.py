@@ -11,12 +11,23 @@ from anymq.errors import AnyMQError, classify
 from anymq.message import Delivery, Message
 from anymq.outcome import ACK, RELEASE, DeadLetter, Outcome, Retry
 from anymq.retry import RetryPolicy
+from anymq.support.ids import new_id
 
-__all__ = ["Decision", "death_facts", "decide", "revive", "with_failure"]
+__all__ = [
+    "REPLAYED",
+    "Decision",
+    "death_facts",
+    "decide",
+    "mark_replayed",
+    "revive",
+    "with_failure",
+]
 
 MAX_MESSAGE = 1024
 MAX_STACK = 4096
 _FIRST = "anymq-first-failed-at"
+REPLAYED = "anymq-replayed"
+"""Tells one replay from another."""
 _DEATH = "anymq-death-"
 
 Action = Literal["settle", "again", "stop"]
@@ -106,6 +117,11 @@ def revive(message: Message) -> Message:
         if not name.startswith(_DEATH) and name not in (_FIRST, "anymq-alone")
     }
     return replace(message, lane="retry", attempt=1, due_at=None, expires_at=None, meta=meta)
+
+
+def mark_replayed(message: Message) -> Message:
+    """A copy that tells this replay from every other one."""
+    return replace(message, meta={**message.meta, REPLAYED: new_id()[-8:]})
 
 
 def _dead(delivery: Delivery, reason: str, error: BaseException | None, now: float) -> Decision:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from anymq.abc import Broker, DeadLetterEntry
 from anymq.errors import PluginError
 from anymq.outcome import Confirmed
-from anymq.pipeline.failure import revive
+from anymq.pipeline.failure import mark_replayed, revive
 from anymq.portable.settler import SendMany
 
 __all__ = ["DeadLetters", "ReplayReport"]
@@ -93,7 +93,7 @@ class DeadLetters:
     async def _replay_page(self, entries: Sequence[DeadLetterEntry]) -> list[str]:
         if not entries:
             return []
-        copies = [revive(entry.message) for entry in entries]
+        copies = [mark_replayed(revive(entry.message)) for entry in entries]
         results = await self._send(copies, SEND_TIMEOUT_S)
         pairs = zip(entries, results, strict=True)
         return [entry.id for entry, result in pairs if isinstance(result, Confirmed)]

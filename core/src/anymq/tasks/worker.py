@@ -10,6 +10,7 @@ from anymq.abc.job_store import JobRecord
 from anymq.errors import AnyMQError, BackendUnavailable, DecodeError, classify
 from anymq.message import Delivery, Message
 from anymq.outcome import ACK, RELEASE, DeadLetter, Outcome, Release, Retry
+from anymq.pipeline.failure import REPLAYED
 from anymq.retry import RetryPolicy
 from anymq.support.clock import Clock
 from anymq.support.limits import within
@@ -80,9 +81,9 @@ class Worker:
             if spec is None or job.task not in self._calls:
                 raise JobRefused("unknown_task", f"no task here is called {job.task!r}")
         except AnyMQError as error:
-            await self.fail(job.job or message.id, job, delivery, error)
+            await self.fail(_job_id(job, message), job, delivery, error)
             raise
-        return Assignment(job.job or message.id, job, spec, spec.retry)
+        return Assignment(_job_id(job, message), job, spec, spec.retry)
 
     async def work(self, delivery: Delivery) -> Outcome:
         """Run the job of ``delivery.value``. Raises what its task raised."""
@@ -116,7 +117,8 @@ class Worker:
             job = read_job(delivery.message.body)
         except DecodeError:
             return
-        await self.fail(job.job or delivery.id, job, delivery, JobRefused(reason, reason))
+        job_id = _job_id(job, delivery.message)
+        await self.fail(job_id, job, delivery, JobRefused(reason, reason))
 
     async def _run(self, given: Assignment, entry: Entry, delivery: Delivery) -> Outcome:
         current = CurrentJob(
@@ -221,6 +223,13 @@ class Worker:
                 await self._clock.sleep(AGAIN_S)
         await self._replies.told(ended, given.job, delivery.message)
         return ACK
+
+
+def _job_id(job: JobEnvelope, message: Message) -> str:
+    """A replayed dead letter is a job of its own: the end of the first one stays as it was."""
+    job_id = job.job or message.id
+    replay = message.meta.get(REPLAYED)
+    return job_id if replay is None else f"{job_id}~{replay}"
 
 
 def _facts(given: Assignment, delivery: Delivery) -> JobFacts:
