@@ -224,8 +224,8 @@ class Consumer:
     def _prefetch(self) -> int:
         return self.plan.prefetch or default_prefetch(self._concurrency)
 
-    def _settled(self, settlement: Settlement, result: SettleResult) -> None:
-        self._admission.left([settlement.delivery])
+    def _settled(self, settlements: Sequence[Settlement], result: SettleResult) -> None:
+        self._admission.left([settlement.delivery for settlement in settlements])
 
     def _lost(self, lost: Sequence[Delivery]) -> None:
         """The backend takes deliveries away: their handlers are cancelled, nothing is settled."""

@@ -48,6 +48,7 @@ class Resolver:
     ) -> None:
         self._plan = plan
         self._buffer = buffer
+        self._is_ordered = plan.source.order == "key"
         self._settler = settler
         self._emulation = emulation
         self._clock = clock
@@ -60,15 +61,17 @@ class Resolver:
 
     def settle(self, delivery: Delivery, outcome: Outcome, message: Message | None = None) -> None:
         """Send one outcome on its way; the next message of its key may start."""
-        self.end_scope(delivery)
+        if delivery.scope is not None:
+            delivery.scope.end()
         if self._struggles:
             self._struggles.pop(delivery.id, None)
         settlement = Settlement(delivery, outcome, message)
-        if self._emulation.keeps_here(settlement):
+        if delivery.group is None and self._emulation.keeps_here(settlement):
             self._keep_here(settlement)
             return
         self._settler.add(settlement)
-        self._buffer.finished(delivery)
+        if self._is_ordered:
+            self._buffer.finished(delivery)
 
     def give_back(self, delivery: Delivery) -> None:
         """Uncounted, at shutdown or a pause; an anonymous delivery that has no way back is done."""

@@ -62,7 +62,7 @@ class Settler:
         emulation: Emulation,
         *,
         send: SendMany,
-        on_settled: Callable[[Settlement, SettleResult], None],
+        on_settled: Callable[[Sequence[Settlement], SettleResult], None],
         tell: Callable[[AppEvent], None],
     ) -> None:
         self._subscription = subscription
@@ -116,11 +116,14 @@ class Settler:
             batch = ready + await self._send_copies(copies)
         if not batch:
             return
-        for settlement, result in zip(batch, await self._try(batch), strict=True):
+        results = await self._try(batch)
+        if not self._repeats and results.count(SETTLED) == len(batch):  # as nearly always
+            self._on_settled(batch, SETTLED)
+            return
+        for settlement, result in zip(batch, results, strict=True):
             if result is SETTLED or isinstance(result, Settled):
-                if self._repeats:
-                    self._repeats.pop(id(settlement.delivery), None)
-                self._on_settled(settlement, result)
+                self._repeats.pop(id(settlement.delivery), None)
+                self._on_settled((settlement,), result)
             elif isinstance(result, SettleUnknown):
                 self._again(settlement, result)
             else:
@@ -170,7 +173,7 @@ class Settler:
         self._repeats.pop(id(settlement.delivery), None)
         delivery = settlement.delivery
         reason = "no longer ours" if isinstance(result, Stale) else getattr(result, "reason", "")
-        self._on_settled(settlement, result)
+        self._on_settled((settlement,), result)
         self._tell(SettlementLost(delivery.topic, delivery.group, delivery.id, reason))
 
     def _tell_idle(self) -> None:

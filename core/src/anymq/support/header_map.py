@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from anymq.message import Lane, Message
+from anymq.message import EMPTY, Lane, Message
 
 __all__ = ["PREFIX", "TRACE_HEADERS", "from_headers", "to_headers"]
 
@@ -61,23 +61,37 @@ def from_headers(
 
     ``fallback_id`` and ``fallback_time`` are for messages that a foreign client put there.
     """
+    get = headers.get
+    message_id, sent_at = get("anymq-id"), get("anymq-timestamp")
+    content_type = get("anymq-content-type")
+    timestamp = fallback_time if sent_at is None else _number(sent_at, fallback_time) or 0.0
+    if len(headers) == 3 and message_id and sent_at and content_type:  # as most have
+        return Message(
+            topic=topic,
+            body=body,
+            id=message_id,
+            timestamp=timestamp,
+            content_type=content_type,
+            headers=EMPTY,
+            lane=lane,
+            due_at=due_at,
+            meta=EMPTY,
+        )
     user: dict[str, str] = {}
     meta: dict[str, str] = {}
-    known: dict[str, str] = {}
     for name, value in headers.items():
         if name in _KNOWN:
-            known[name] = value
-        elif name.startswith(PREFIX) or name in TRACE_HEADERS:
+            continue
+        if name.startswith(PREFIX) or name in TRACE_HEADERS:
             meta[name] = value
         else:
             user[name] = value
-    get = known.get
     return Message(
         topic=topic,
         body=body,
-        id=get("anymq-id") or fallback_id,
-        timestamp=_number(get("anymq-timestamp"), fallback_time) or 0.0,
-        content_type=get("anymq-content-type") or "application/json",
+        id=message_id or fallback_id,
+        timestamp=timestamp,
+        content_type=content_type or "application/json",
         headers=user,
         key=get("anymq-key"),
         partition=_whole(get("anymq-partition"), 0, least=0, most=_MAX),
@@ -114,5 +128,7 @@ def _number(text: str | None, default: float | None) -> float | None:
 
 def _whole(text: str | None, default: int, *, least: int, most: int) -> int:
     """A whole number within its bounds: a stranger may write what core could not count with."""
+    if text is None:
+        return default
     number = _number(text, None)
     return default if number is None else int(min(max(number, least), most))

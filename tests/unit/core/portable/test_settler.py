@@ -51,7 +51,9 @@ class Desk:
             self.subscription,
             Emulation(handles, DelayRoute(handles, clock), clock),
             send=self._send,
-            on_settled=lambda item, result: self.done.append((item.delivery.token, result)),
+            on_settled=lambda items, result: self.done.extend(
+                (i.delivery.token, result) for i in items
+            ),
             tell=self.told.append,
         )
 
