@@ -95,6 +95,7 @@ class RabbitMQBroker(Broker):
     async def declare(self, topology: Topology, *, mode: TopologyMode, timeout_s: float) -> None:
         self._check_open()
         if mode is TopologyMode.ASSUME:
+            self._groups.note(self._groups.of(topology))
             return
         with translated("declaring"):
             async with asyncio.timeout(timeout_s):

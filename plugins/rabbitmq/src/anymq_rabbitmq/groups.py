@@ -50,8 +50,6 @@ class GroupFacts:
         """The queue that a message addressed to this group belongs in."""
         if message.lane == "dead":
             return self.dead
-        if ALONE in message.meta:
-            return self.alone
         queues = self.queues
         return queues[message.partition] if message.partition < len(queues) else queues[0]
 

@@ -71,10 +71,13 @@ class Joining:
             facts = [(topic, await self._facts(topic, source.group)) for topic in source.topics]
             kinds = {found.order for _, found in facts}
             if kinds == {"key"}:
-                return self._keyed(facts, source.group, prefetch=prefetch, on_lost=on_lost)
+                topics = [_keyed_topic(*part, await self._alone(part[1])) for part in facts]
+                return self._keyed(topics, source.group, prefetch=prefetch, on_lost=on_lost)
             if "key" in kinds or source.order == "key":
                 raise TopologyError(f"group {source.group!r} was not declared with order='key'")
-            queues = GroupQueues(facts, source.group)
+            queues = GroupQueues(
+                [(topic, found, await self._alone(found)) for topic, found in facts], source.group
+            )
         return RabbitSubscription(
             partial(self._intake, is_consuming=False),
             self._settler,
@@ -86,14 +89,14 @@ class Joining:
 
     def _keyed(
         self,
-        facts: list[tuple[str, GroupFacts]],
+        topics: list[KeyedTopic],
         group: str,
         *,
         prefetch: int,
         on_lost: OnLost,
     ) -> KeyedSubscription:
         return KeyedSubscription(
-            [_keyed_topic(topic, found) for topic, found in facts],
+            topics,
             group,
             self._intake,
             self._roll_call,
@@ -108,6 +111,10 @@ class Joining:
         if found is None:
             raise TopologyError(f"group {group!r} of {topic!r} is not declared on RabbitMQ")
         return found
+
+    async def _alone(self, facts: GroupFacts) -> str:
+        """None where others made the group's queue, and not this one."""
+        return facts.alone if await self._directory.has_queue(facts.alone) else ""
 
     def _intake(self, consume: Consume, on_gone: Callable[[], None], **changes: object) -> Intake:
         return Intake(
@@ -130,8 +137,8 @@ class Joining:
         )
 
 
-def _keyed_topic(topic: str, facts: GroupFacts) -> KeyedTopic:
+def _keyed_topic(topic: str, facts: GroupFacts, alone: str) -> KeyedTopic:
     told = None if is_pattern(topic) else topic
-    partitions = [Inlet(queue, told, facts.name, queue, facts.alone) for queue in facts.queues]
-    alone = Inlet(facts.alone, told, facts.name, facts.queues[0], facts.alone)
-    return KeyedTopic(topic, facts.base, partitions, alone)
+    partitions = [Inlet(queue, told, facts.name, queue, alone) for queue in facts.queues]
+    aside = Inlet(alone, told, facts.name, facts.queues[0], alone) if alone else None
+    return KeyedTopic(topic, facts.base, partitions, aside)

@@ -27,7 +27,9 @@ IntakeOf = Callable[..., Intake]
 class KeyedTopic:
     """One topic of the subscription: its partitions, and what was set aside."""
 
-    def __init__(self, topic: str, base: str, partitions: Sequence[Inlet], alone: Inlet) -> None:
+    def __init__(
+        self, topic: str, base: str, partitions: Sequence[Inlet], alone: Inlet | None
+    ) -> None:
         self.topic = topic
         self.base = base
         """What the members of this group call it at roll call."""
@@ -63,7 +65,8 @@ class KeyedSubscription(Subscription):
         share = max(1, prefetch // max(1, sum(len(topic.partitions) for topic in topics)))
         self._lanes: dict[str, Lane] = {}
         for topic in topics:
-            for inlet in (*topic.partitions, topic.alone):
+            aside = [topic.alone] if topic.alone is not None else []
+            for inlet in (*topic.partitions, *aside):
                 limit = 1 if inlet is topic.alone else share
                 self._lanes[inlet.queue] = Lane(
                     of, inlet, partial(decode, group), prefetch=limit, on_lost=on_lost

@@ -33,7 +33,7 @@ class Inlet:
     home: str
     """The queue that a retry goes to."""
     alone: str = ""
-    """The queue of what is set aside; one message at a time leaves it."""
+    """The queue of what is set aside, if there is one; one message at a time leaves it."""
 
 
 class Queues(ABC):
@@ -56,11 +56,11 @@ class Queues(ABC):
 class GroupQueues(Queues):
     """One declared queue per topic, and one for what is set aside."""
 
-    def __init__(self, facts: Sequence[tuple[str, GroupFacts]], group: str) -> None:
-        """``facts``: each topic or pattern of the subscription with its group."""
+    def __init__(self, facts: Sequence[tuple[str, GroupFacts, str]], group: str) -> None:
+        """``facts``: each topic or pattern with its group and the queue of what is set aside."""
         self.group = group
-        self.topics = [topic for topic, _ in facts]
-        self._inlets = [inlet for topic, found in facts for inlet in _inlets(topic, found)]
+        self.topics = [topic for topic, _, _ in facts]
+        self._inlets = [inlet for part in facts for inlet in _inlets(*part)]
 
     async def prepare(self, channel: Channel) -> Sequence[Inlet]:
         return self._inlets
@@ -69,11 +69,10 @@ class GroupQueues(Queues):
         """Nothing was made."""
 
 
-def _inlets(topic: str, facts: GroupFacts) -> list[Inlet]:
+def _inlets(topic: str, facts: GroupFacts, alone: str) -> list[Inlet]:
     told = None if is_pattern(topic) else topic
     return [
-        Inlet(queue, told, facts.name, facts.base, facts.alone)
-        for queue in (facts.base, facts.alone)
+        Inlet(queue, told, facts.name, facts.base, alone) for queue in (facts.base, alone) if queue
     ]
 
 
