@@ -57,7 +57,10 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     chosen: list[str] = []
     for wanted in options.suites or [""]:
-        found = [name for name in SUITES if f"{name}-".startswith(f"{wanted}-" if wanted else "")]
+        begun = f"{wanted}-" if wanted else ""
+        found = [name for name in SUITES if name == wanted] or [
+            name for name in SUITES if name.startswith(begun)
+        ]
         if not found:
             parser.error(f"no suite {wanted!r}; there are {', '.join(SUITES)}")
         chosen += [name for name in found if name not in chosen]
