@@ -76,25 +76,26 @@ class Confirms:
         Returns when the socket has taken most of it, nothing is confirmed then. Cancelled: a tail
         may be unwritten. Raises what aiormq does when the channel is closed.
         """
-        chunk: list[bytes] = []
+        chunk: list[tuple[int, bytes]] = []
         size = 0
         for index, parcel in enumerate(batch.parcels):
             frames = _frames(self.channel, parcel)
             if isinstance(frames, Rejected):
                 batch.answer(index, frames)
                 continue
+            chunk.append((index, frames))
+            size += len(frames)
             if size > _CHUNK_BYTES:
-                await self._write_chunk(chunk)
+                await self._write_chunk(batch, chunk)
                 chunk, size = [], 0
+        if chunk:
+            await self._write_chunk(batch, chunk)
+
+    async def _write_chunk(self, batch: Batch, chunk: list[tuple[int, bytes]]) -> None:
+        self.channel.write(b"".join([frames for _, frames in chunk]))
+        for index, _ in chunk:  # the server counts what was written, and nothing else
             self._waiting[self._next] = (batch, index)
             self._next += 1
-            chunk.append(frames)
-            size += len(frames)
-        if chunk:
-            await self._write_chunk(chunk)
-
-    async def _write_chunk(self, chunk: list[bytes]) -> None:
-        self.channel.write(b"".join(chunk))
         await self.channel.drain()
 
     def confirmed(self, tag: int, *, multiple: bool, is_taken: bool) -> None:
@@ -133,7 +134,10 @@ class Confirms:
 
 def _frames(channel: DataChannel, parcel: Parcel) -> bytes | Rejected:
     number, largest, body = channel.number, channel.max_content_size, parcel.body
-    head = encode_head(parcel.properties, len(body))
+    try:
+        head = encode_head(parcel.properties, len(body))
+    except UnicodeEncodeError as error:
+        return Rejected("invalid", f"a header is no valid text: {error.reason}")
     if len(head) > largest:
         return too_long("metadata", len(head), largest)
     pieces = [
