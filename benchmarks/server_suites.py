@@ -66,12 +66,12 @@ _REDIS = {
 ASSUME = {"topology": "assume"}
 
 
-def _queue(kind: str) -> Call:
-    return ("raw.rabbitmq:declare", {"kind": kind})
+def _queue(kind: str) -> tuple[Call, ...]:
+    return (("ours.remote:prepare", {}), ("raw.rabbitmq:declare", {"kind": kind}))
 
 
 def _rabbitmq_publish(kind: str, goals: Mapping[str, float]) -> Suite:
-    before = (_queue(kind),)
+    before = _queue(kind)
     many = {"batch": 500, **ASSUME}
     same = {"same_fields": True}
     return Suite(
@@ -88,7 +88,7 @@ def _rabbitmq_publish(kind: str, goals: Mapping[str, float]) -> Suite:
 
 
 def _rabbitmq_consume(kind: str, least: float | None, times: float | None) -> Suite:
-    before = (_queue(kind), ("ours.remote:fill", {"messages": None, **ASSUME}))
+    before = (*_queue(kind), ("ours.remote:fill", {"messages": None, **ASSUME}))
     return Suite(
         baseline="raw: aio-pika",
         candidates={
@@ -167,8 +167,8 @@ SERVERS: Mapping[str, Suite] = {**_REDIS, **_RABBITMQ, **_KAFKA}
 LATENCIES: Mapping[str, LatencySuite] = {
     "redis-latency": LatencySuite(Paced("redis", "raw.redis"), Paced("redis", "ours.remote")),
     "rabbitmq-latency": LatencySuite(
-        Paced("rabbitmq", "raw.rabbitmq", before=(_queue("classic"),)),
-        Paced("rabbitmq", "ours.remote", ASSUME, (_queue("classic"),)),
+        Paced("rabbitmq", "raw.rabbitmq", before=_queue("classic")),
+        Paced("rabbitmq", "ours.remote", ASSUME, _queue("classic")),
     ),
     "kafka-latency": LatencySuite(
         Paced("kafka", "raw.kafka", before=(TOPIC,)), Paced("kafka", "ours.remote")

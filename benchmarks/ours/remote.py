@@ -17,7 +17,15 @@ from benchmarks.body import BODY, PlainJson
 from benchmarks.clock import Stopwatch, percentiles, stamped, waited_ms
 from benchmarks.pace import open_loop, ready
 
-__all__ = ["consume", "fill", "publish_many", "publish_window", "receive_paced", "send_paced"]
+__all__ = [
+    "consume",
+    "fill",
+    "prepare",
+    "publish_many",
+    "publish_window",
+    "receive_paced",
+    "send_paced",
+]
 
 WINDOW = 256
 FILL = 500
@@ -47,6 +55,12 @@ async def _publishing(
 
 async def _ignore(body: dict[str, Any]) -> None:
     """Nobody consumes here."""
+
+
+async def prepare(url: str, topic: str) -> None:
+    """Have what ours keeps beside all topics: here every topic is declared by the raw client."""
+    async with _publishing(url, "bench-beside", topology="manage"):
+        pass
 
 
 async def fill(url: str, topic: str, messages: int, topology: str = "manage") -> None:
