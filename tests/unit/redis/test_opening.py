@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +12,7 @@ from anymq.capabilities import CAPABILITY_NAMES, Durability, Support
 from anymq.errors import AccessDenied, BackendUnavailable, ConfigError
 from anymq_redis.broker import RedisBroker
 from tests.unit.redis.bench import Bench
+from tests.unit.redis.own_server import own_server
 from tests.unit.redis.proxy import Proxy
 
 pytestmark = pytest.mark.server("redis")
@@ -97,14 +94,14 @@ async def test_a_database_that_does_not_exist_stops_the_start(bench: Bench) -> N
     ("setting", "text"),
     [
         ({"appendonly": "no"}, "appendonly"),
-        ({"appendonly": "yes", "maxmemory-policy": "allkeys-lru"}, "maxmemory-policy allkeys-lru"),
+        ({"appendonly": "yes", "maxmemory_policy": "allkeys-lru"}, "maxmemory-policy allkeys-lru"),
     ],
 )
 async def test_a_server_that_is_set_up_to_lose_messages_stops_the_start(
     bench: Bench, tmp_path: Path, setting: dict[str, str], text: str
 ) -> None:
     """The error names the setting, also where the user may not ask for settings."""
-    async with _own_server(tmp_path, setting) as socket_path:
+    async with own_server(tmp_path, **setting) as socket_path:
         limited = {"username": "app", "password": "secret"}
         for login in ({}, limited):
             options = bench.options(host=socket_path, port=None, **{"path": "0"} | login)
@@ -118,7 +115,7 @@ async def test_what_a_volatile_server_lacks_is_told_where_that_is_accepted(
     bench: Bench, tmp_path: Path
 ) -> None:
     """By a unix socket: nothing persists, so no topic may ask for it."""
-    async with _own_server(tmp_path, {"appendonly": "no"}) as socket_path:
+    async with own_server(tmp_path, appendonly="no") as socket_path:
         options = bench.options(host=socket_path, port=None, path="0", accept_volatile=True)
         broker = RedisBroker(options, bench.context)
         capabilities = await broker.open(bench.events.append)
@@ -128,27 +125,3 @@ async def test_what_a_volatile_server_lacks_is_told_where_that_is_accepted(
     assert capabilities.durability is Durability.NONE
     assert capabilities.level("persistent") is Support.UNSUPPORTED
     assert health.status == "degraded"
-
-
-@asynccontextmanager
-async def _own_server(folder: Path, settings: dict[str, str]) -> AsyncIterator[str]:
-    """A server of this test's own, reached by a unix socket; ``app`` may not ask for settings."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed here, only reached")
-    path = folder / "s"
-    given = {"dir": str(folder), "unixsocket": str(path), "port": "0", "save": ""} | settings
-    lines = [f"{name} {value or chr(34) * 2}" for name, value in given.items()]
-    lines.append("user app on >secret ~* &* +@all -config")
-    (folder / "conf").write_text("\n".join(lines))
-    server = await asyncio.create_subprocess_exec(
-        program, str(folder / "conf"), stdout=asyncio.subprocess.DEVNULL
-    )
-    try:
-        async with asyncio.timeout(10):
-            while not path.exists():  # noqa: ASYNC110  # a file of another process
-                await asyncio.sleep(0.02)
-        yield str(path)
-    finally:
-        server.kill()
-        await server.wait()

@@ -11,6 +11,7 @@ from anymq.abc.stream import EARLIEST, LATEST, After, At, Record, StreamSpec
 from anymq.errors import ClosedError, ConfigError, TopologyError, UnsupportedError
 from anymq.outcome import Confirmed, Rejected
 from anymq.topology import TopologyMode
+from anymq_redis.keys import LogKeys
 from anymq_redis.stream import RedisStream
 from anymq_redis.stream_reader import RedisStreamReader
 from tests.unit.redis.bench import CALL_S, Bench
@@ -167,3 +168,47 @@ async def test_mistakes_are_told(bench: Bench) -> None:
         await _declare(stream, StreamSpec("big", max_bytes=1000))
     with pytest.raises(ConfigError):
         await stream.reader("log", After("12"), follow=False, prefetch=1)
+
+
+async def test_records_are_numbered_whoever_adds_and_whatever_the_clock_says(bench: Bench) -> None:
+    """So a reader knows how many it missed, also behind an entry of a foreign client."""
+    stream = await bench.stream()
+    spec = StreamSpec("s", max_records=100)
+    await stream.declare([spec], mode=TopologyMode.MANAGE, timeout_s=CALL_S)
+    log = LogKeys(bench.key("s")).streams(1)[0]
+    ahead = int(bench.clock.time() * 1000) + 60_000
+
+    await bench.call("XADD", log, f"{ahead}-0", "body", "theirs")
+    for start in range(0, 1000, 100):
+        records = [bench.message("s", n) for n in range(start, start + 100)]
+        results = await stream.append(records, timeout_s=CALL_S)
+        assert all(isinstance(result, Confirmed) for result in results)
+    last = results[-1].position
+
+    assert last == f"{ahead}-1000"
+    for start, follow in ((f"{ahead}-10", True), (f"{ahead}-10", False), (last, False)):
+        reader = await stream.reader("s", After(start), follow=follow, prefetch=1000)
+        seen = await reader.receive(max_records=1000, wait_s=0.0)
+        expected = 1000 - int(start.partition("-")[2])
+        assert reader.lost + len(seen) == expected
+        assert (reader.lost > 0) == (start != last)
+
+
+async def test_what_was_trimmed_altogether_is_counted(bench: Bench) -> None:
+    """Up to the end that a reader was opened for."""
+    stream = await bench.stream()
+    await stream.declare([StreamSpec("s")], mode=TopologyMode.MANAGE, timeout_s=CALL_S)
+    results = await stream.append([bench.message("s", n) for n in range(9)], timeout_s=CALL_S)
+    first = results[0].position
+    assert first is not None
+    readers = [
+        await stream.reader("s", start, follow=False, prefetch=9)
+        for start in (After(first), EARLIEST, At(0.5))
+    ]
+    await bench.call("XTRIM", LogKeys(bench.key("s")).streams(1)[0], "MAXLEN", 0)
+
+    for reader in readers:
+        assert await reader.receive(max_records=9, wait_s=0.0) == []
+        assert reader.is_at_end
+
+    assert [reader.lost for reader in readers] == [8, 0, 0]

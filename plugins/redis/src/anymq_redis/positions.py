@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from anymq.errors import ConfigError
 
-__all__ = ["BEGIN", "above", "before", "join", "parse"]
+__all__ = ["BEGIN", "above", "before", "between", "join", "parse"]
 
 BEGIN = "0-0"
 """Before the first entry of any stream."""
@@ -41,6 +41,17 @@ def before(moment: float) -> str:
 def above(one: str, other: str) -> bool:
     """Whether an id is later than another."""
     return _number(one) > _number(other)
+
+
+def between(one: str, other: str, *, and_it: bool = False) -> int:
+    """How many records lie between two ids of one partition, or up to the other ``and_it``.
+
+    None where the first is no record's: nobody is owed what was there before.
+    """
+    (_, before_it), (_, behind_it) = _number(one), _number(other)
+    if one == BEGIN or before_it == _LAST_SEQUENCE:
+        return 0
+    return max(0, behind_it - before_it - (not and_it))
 
 
 def _number(entry_id: str) -> tuple[int, int]:

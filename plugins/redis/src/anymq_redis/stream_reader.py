@@ -12,7 +12,7 @@ from anymq.support.backoff import Backoff
 from anymq_redis.errors import translate
 from anymq_redis.link import Command, Link
 from anymq_redis.options import RedisOptions
-from anymq_redis.positions import above, join
+from anymq_redis.positions import above, between, join
 from anymq_redis.wire import decode, id_time
 
 __all__ = ["RedisStreamReader"]
@@ -46,6 +46,8 @@ class RedisStreamReader(StreamReader):
         self._prefetch = prefetch
         self._on_close = on_close
         self._is_closed = False
+        self.lost = 0
+        """Records that retention removed between where this reader was and where it went on."""
 
     @property
     def is_at_end(self) -> bool:
@@ -92,8 +94,9 @@ class RedisStreamReader(StreamReader):
         ]
         replies = await self._run(commands, 0.0)
         for i, entries in zip(unread, replies, strict=True):
-            if not entries:
-                self._ids[i] = self._ends[i]  # what was there has been trimmed
+            if not entries:  # what was there has been trimmed
+                self.lost += between(self._ids[i], self._ends[i], and_it=True)
+                self._ids[i] = self._ends[i]
         return self._records(zip(unread, replies, strict=True), count)
 
     async def _follow(self, count: int, wait_s: float) -> list[Record]:
@@ -116,6 +119,8 @@ class RedisStreamReader(StreamReader):
         """Records of (partition, entries); those beyond ``count`` come with the next read."""
         records: list[Record] = []
         for partition, entries in found:
+            if entries:
+                self.lost += between(self._ids[partition], entries[0][0].decode())
             for raw, fields in entries[: count - len(records)]:
                 self._ids[partition] = entry_id = raw.decode()
                 position = join(self._ids)
