@@ -10,6 +10,7 @@ from anymq_kafka.names import Names
 
 __all__ = ["groups_in", "topics_in"]
 
+_QUEUES = f"{RESERVED_PREFIX}tasks."
 _GROUP = re.compile(GROUP_PATTERN)
 _COMPANIONS = (".retry", ".dead")
 
@@ -19,7 +20,7 @@ def topics_in(topics: Mapping[str, int], names: Names) -> dict[str, int]:
     logical = {
         name: partitions
         for physical, partitions in topics.items()
-        if (name := names.logical(physical)) is not None and not name.startswith(RESERVED_PREFIX)
+        if (name := names.logical(physical)) is not None and _is_shown(name)
     }
     return {
         name: partitions
@@ -39,6 +40,11 @@ def groups_in(
         if topic in topics and _GROUP.fullmatch(group):
             found.append((topic, group))
     return sorted(found)
+
+
+def _is_shown(name: str) -> bool:
+    """Core's own topics are not, but for the queues of jobs, which an operator looks after."""
+    return name.startswith(_QUEUES) or not name.startswith(RESERVED_PREFIX)
 
 
 def _is_companion(name: str, topics: Mapping[str, int]) -> bool:
