@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from anymq.abc.job_store import JobRecord
 from anymq.errors import (
     AnyMQError,
+    BackendUnavailable,
     InvalidState,
     JobTimeout,
     PublishRejected,
@@ -35,9 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TaskClient"]
 
-LOST_AFTER_S = 5.0
-"""A job that has not begun this long after its submission may have no message: it is sent again
-when it is submitted again. Workers run one of several messages of a job."""
+AGAIN_S = 0.2
+"""After a store that did not answer."""
 
 
 class TaskClient:
@@ -86,7 +86,7 @@ class TaskClient:
         if given.keep_result:
             await self._inbox.open()
         record = self._ledger.queued(job_id, facts, None if due is None else body)
-        if not await self._ledger.create(record):
+        if not await self._create(record, given.timeout_s):
             await self._exists(job_id, body, given, facts)
             return self.ticket(job_id), False
         ticket = self._waiting.ticket(job_id, is_ours=given.keep_result and not then)
@@ -181,6 +181,21 @@ class TaskClient:
         if record is not None:
             await self._ledger.finish(record, "revoked")
 
+    async def _create(self, record: JobRecord, timeout_s: float) -> bool:
+        """Whether the job is new; a store that does not answer is asked again, in time."""
+        until, is_repeated = self._clock.monotonic() + timeout_s, False
+        while True:
+            try:
+                if await self._ledger.create(record):
+                    return True
+                # What an earlier try of ours stored, without telling, is as new as ever.
+                return is_repeated and await self._ledger.get(record.id) == record
+            except BackendUnavailable:
+                if self._clock.monotonic() > until:
+                    raise
+            is_repeated = True
+            await self._clock.sleep(AGAIN_S)
+
     async def _exists(self, job_id: str, body: bytes, given: Submission, facts: JobFacts) -> None:
         if given.if_exists == "reject":
             raise PublishRejected("exists", f"there is a job {job_id!r} already")
@@ -189,7 +204,8 @@ class TaskClient:
             return
         known = facts_of(found)
         age_s = self._clock.time() - (known.submitted_at or 0.0)
-        if known.message is None and known.digest == facts.digest and age_s > LOST_AFTER_S:
+        is_same = known.message is None and known.digest == facts.digest
+        if is_same and age_s >= given.lost_after_s:
             await self._send_again(job_id, body, given, known)
 
     async def _send_again(

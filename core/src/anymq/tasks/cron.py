@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from anymq.errors import AnyMQError, ConfigError
-from anymq.tasks.client import LOST_AFTER_S
 from anymq.tasks.options import Submission
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ __all__ = ["Scheduler", "check_schedule", "due_ticks", "tick_id"]
 LONGEST_SLEEP_S = 30.0
 """The wall clock may be set meanwhile."""
 AGAIN_S = 1.0
+LOST_AFTER_S = 5.0
 LOOK_AGAIN_S = LOST_AFTER_S + 1.0
 """Every instance submits a tick twice: the one that was first may have died before it sent it."""
 
@@ -77,7 +77,10 @@ class Scheduler:
         """Submit one tick; tried for as long as its grace lasts."""
         task = self._specs[spec.task]
         given = Submission(
-            queue=task.queue, keep_result=False, job_id=tick_id(spec, tick), if_exists="ignore"
+            queue=task.queue,
+            keep_result=False,
+            job_id=tick_id(spec, tick),
+            lost_after_s=LOST_AFTER_S,
         )
         while True:
             try:

@@ -46,6 +46,10 @@ class Submission:
     if_exists: IfExists = "ignore"
     timeout_s: float = 10.0
     correlation_id: str | None = None
+    lost_after_s: float = 0.0
+    """If the job is there, the same, and has not begun so long after its submission, its message is
+    sent again: whoever was first may have died before it sent it. A worker runs only one of them.
+    For core: schedules, which every instance submits, leave that for later."""
 
     def __post_init__(self) -> None:
         check_queue(self.queue)
