@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from anymq.capabilities import CAPABILITY_NAMES, Durability, Support
 from anymq.errors import AccessDenied, BackendUnavailable, ConfigError
@@ -125,3 +126,18 @@ async def test_what_a_volatile_server_lacks_is_told_where_that_is_accepted(
     assert capabilities.durability is Durability.NONE
     assert capabilities.level("persistent") is Support.UNSUPPORTED
     assert health.status == "degraded"
+
+
+async def test_the_native_client_reaches_the_same_server(bench: Bench) -> None:
+    """Made when it is asked for, and closed with the broker; other types are not there."""
+    broker = await bench.broker()
+    await bench.declare(broker, "t", "g")
+
+    client = broker.native(Redis)
+    assert client is not None
+    assert broker.native(Redis) is client
+    assert broker.native(dict) is None
+    assert await client.xadd(bench.key("t"), {"body": "x"})
+    await broker.aclose(timeout_s=1.0)
+
+    assert b"name=bench-native" not in await bench.call("CLIENT", "LIST")

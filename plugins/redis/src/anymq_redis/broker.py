@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import TypeVar
 from uuid import uuid4
+
+from redis.asyncio import Redis
 
 from anymq.abc import BackendContext, Broker, EventSink, Health, Management
 from anymq.abc.broker import OnLost
@@ -14,6 +17,7 @@ from anymq.message import Message
 from anymq.outcome import SendResult
 from anymq.topology import Source, Topology, TopologyMode
 from anymq_redis.condition import Condition
+from anymq_redis.dialling import client
 from anymq_redis.discovery import Discovery
 from anymq_redis.keys import ANONYMOUS_PREFIX
 from anymq_redis.ledger import Ledger
@@ -29,6 +33,8 @@ from anymq_redis.topology import Declarations
 from anymq_redis.upkeep import Upkeep
 
 __all__ = ["RedisBroker"]
+
+NativeT = TypeVar("NativeT")
 
 MARKER = "anymq.sender"
 """Begins the keys by which senders find out what was carried out; they expire."""
@@ -57,6 +63,7 @@ class RedisBroker(Broker):
             sender, self._sender_link, self._declarations, self._condition
         )
         self._subscriptions: list[RedisSubscription] = []
+        self._client: Redis | None = None
         self._is_open = self._is_closed = False
 
     async def open(self, events: EventSink) -> Capabilities:
@@ -118,6 +125,15 @@ class RedisBroker(Broker):
     def management(self) -> Management:
         return RedisManagement(self._admin, self._declarations, self._options, self._context)
 
+    def native(self, kind: type[NativeT]) -> NativeT | None:
+        """The client library's ``Redis``, with a pool of its own; closed with the broker."""
+        if not issubclass(Redis, kind):
+            return None
+        if self._client is None:
+            self._check_open()
+            self._client = client(self._options, f"{self._context.client_id}-native")
+        return self._client  # type: ignore[return-value]  # of that kind, as was looked at above
+
     async def aclose(self, *, timeout_s: float) -> None:
         self._is_closed = True
         deadline = asyncio.get_running_loop().time() + timeout_s
@@ -129,6 +145,8 @@ class RedisBroker(Broker):
             async with asyncio.timeout_at(deadline + 0.5):
                 await self._sender_link.aclose()
                 await self._admin.aclose()
+                if self._client is not None:
+                    await self._client.aclose()
 
     def abandon(self) -> None:
         """Vanish as a killed process does: nothing settled, all of it comes again, counted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Hashable
 
 from anymq.abc import BackendEvent, EventSink
@@ -17,11 +18,17 @@ class Condition:
         self._events: EventSink | None = None
         self._is_lost = False
         self._readers: dict[Hashable, str] = {}
+        self._heard_at = 0.0
 
     @property
     def trouble(self) -> str:
         """Why a subscription cannot read at present; empty where all can."""
         return next(iter(self._readers.values()), "")
+
+    @property
+    def silent_s(self) -> float:
+        """How long ago the server last answered anything."""
+        return time.monotonic() - self._heard_at
 
     def connected(self, events: EventSink) -> None:
         """The server was reached for the first time; from now on changes are told."""
@@ -37,11 +44,16 @@ class Condition:
             self._tell("lost", reason)
 
     def works(self, *, reader: Hashable = None) -> None:
-        """An exchange succeeded, or this reader reads no more."""
+        """An exchange succeeded."""
+        self._heard_at = time.monotonic()
         self._readers.pop(reader, None)
         if self._is_lost and not self._readers:
             self._is_lost = False
             self._tell("recovered", self._address)
+
+    def rests(self, reader: Hashable) -> None:
+        """This reader reads no more, or not for now."""
+        self._readers.pop(reader, None)
 
     def degraded(self, reason: str) -> None:
         """It works, but not as promised."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from redis.asyncio import Redis
 from redis.asyncio.connection import (
     AbstractConnection,
     Connection,
+    ConnectionPool,
     SSLConnection,
     UnixDomainSocketConnection,
 )
@@ -15,11 +17,27 @@ from redis.backoff import NoBackoff
 
 from anymq_redis.options import RedisOptions
 
-__all__ = ["dial"]
+__all__ = ["client", "dial"]
+
+
+CLIENT_CONNECTIONS = 16
+"""Most that a client of the library's own may open at once."""
 
 
 def dial(options: RedisOptions, name: str) -> AbstractConnection:
     """A connection that is not open yet; ``name`` is what the server lists it by."""
+    kind, arguments = _how(options, name)
+    return kind(**arguments)
+
+
+def client(options: RedisOptions, name: str) -> Redis:
+    """A client of the library's own, with a pool; whoever asks for it closes it."""
+    kind, arguments = _how(options, name)
+    pool = ConnectionPool(kind, max_connections=CLIENT_CONNECTIONS, **arguments)
+    return Redis.from_pool(pool)
+
+
+def _how(options: RedisOptions, name: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
     # No socket timeout: every exchange has its own limit, and the library's costs a task each.
     common: dict[str, Any] = {
         "db": options.database,
@@ -32,7 +50,7 @@ def dial(options: RedisOptions, name: str) -> AbstractConnection:
         "driver_info": None,
     }
     if options.host.startswith("/"):
-        return UnixDomainSocketConnection(path=options.host, **common)
+        return UnixDomainSocketConnection, common | {"path": options.host}
     common |= {
         "host": options.host or "localhost",
         "port": options.port or 6379,
@@ -40,12 +58,11 @@ def dial(options: RedisOptions, name: str) -> AbstractConnection:
         "socket_keepalive": True,
     }
     if not options.uses_tls:
-        return Connection(**common)
-    return SSLConnection(
-        ssl_ca_certs=options.tls_ca_file,
-        ssl_certfile=options.tls_cert_file,
-        ssl_keyfile=options.tls_key_file,
-        ssl_cert_reqs="required" if options.tls_verify else "none",
-        ssl_check_hostname=options.tls_verify,
-        **common,
-    )
+        return Connection, common
+    return SSLConnection, common | {
+        "ssl_ca_certs": options.tls_ca_file,
+        "ssl_certfile": options.tls_cert_file,
+        "ssl_keyfile": options.tls_key_file,
+        "ssl_cert_reqs": "required" if options.tls_verify else "none",
+        "ssl_check_hostname": options.tls_verify,
+    }

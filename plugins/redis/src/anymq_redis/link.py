@@ -113,8 +113,7 @@ class Link:
 
     def rest(self) -> None:
         """Nobody reads over it for now: that it does not work is nobody's trouble."""
-        if self._reader is not None and self._condition.trouble:
-            self._condition.works(reader=self._reader)
+        self._condition.rests(self._reader)
 
     def abandon(self) -> None:
         """Vanish as a killed process does; never to be used again."""

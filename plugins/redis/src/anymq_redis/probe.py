@@ -18,6 +18,8 @@ __all__ = ["HEALTH_S", "look", "probe"]
 OLDEST = (7, 0)
 HEALTH_S = 1.8
 """``health`` has two seconds in all."""
+PATIENCE_S = 6.0
+"""A server that stalls for less is not down."""
 
 
 async def probe(link: Link, options: RedisOptions) -> Capabilities:
@@ -51,6 +53,8 @@ async def look(link: Link, options: RedisOptions, condition: Condition) -> Healt
             return Health("down", condition.trouble)
         return _judge(_facts(reply), options)
     except AnyMQError as error:
+        if isinstance(error.__cause__, TimeoutError) and condition.silent_s < PATIENCE_S:
+            return Health("degraded", str(error))
         return Health("down", str(error))
 
 

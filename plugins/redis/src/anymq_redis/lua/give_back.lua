@@ -12,6 +12,8 @@ end
 
 local function give_back(id, deliveries)
   local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
+  -- First, for a server whose memory is full refuses what a script would begin by adding.
+  redis.call('XACK', KEYS[1], group, id)
   if entry then
     local fields, before, has_id = {}, 0, false
     for i = 1, #entry[2], 2 do
@@ -32,7 +34,6 @@ local function give_back(id, deliveries)
     fields[#fields + 1] = before + deliveries - 1
     redis.call('XADD', KEYS[2], '*', unpack(fields))
   end
-  redis.call('XACK', KEYS[1], group, id)
   if ARGV[3] == '1' then redis.call('XDEL', KEYS[1], id) end
 end
 

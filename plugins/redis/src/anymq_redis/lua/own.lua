@@ -6,6 +6,9 @@ local me, lease, n = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+-- A server whose memory is full lets a script go on that has written already; and unless leases
+-- are renewed, nobody frees any.
+redis.call('HDEL', KEYS[1], '')
 for i = 4, #ARGV do
   if redis.call('HGET', KEYS[2], ARGV[i]) == me then redis.call('HDEL', KEYS[2], ARGV[i]) end
 end
