@@ -6,17 +6,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar, get_args
 
-from anymq.abc import Health, Stream
-from anymq.abc.stream import After, Latest, Start
+from anymq.abc import Health
+from anymq.abc.stream import Start
 from anymq.codecs.reading import BodyReader
 from anymq.errors import BackendUnavailable, ClosedError, ConfigError, InvalidState
 from anymq.streams.lane import Lane, Shelf
 from anymq.streams.membership import Membership, log_of, wait_set
+from anymq.streams.positions import GroupPositions
 from anymq.streams.progress import Progress
 from anymq.streams.record import StreamRecord
 from anymq.support.limits import within
 
 if TYPE_CHECKING:
+    from reactivex import Observable
+
     from anymq.runtime.stream_role import StreamRole
 
 __all__ = ["CommitPolicy", "GroupReading"]
@@ -68,9 +71,10 @@ class GroupReading(Generic[T]):
         self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
         self._leaving: dict[int, float] = {}
         """Partitions to be given up, and until when what is in hand is waited for."""
-        self._storing = asyncio.Lock()
+        self._positions = GroupPositions(role, stream, group)
         self._membership: Membership | None = None
         self._task: asyncio.Task[None] | None = None
+        self._failure: Exception | None = None
         self._is_closed = False
 
     @property
@@ -128,8 +132,22 @@ class GroupReading(Generic[T]):
             raise ClosedError(f"this member of group {self.group!r} is closed")
         await self._store_all()
 
+    def observable(self) -> Observable[StreamRecord[T]]:
+        """This member's records as a reactivex Observable (``anymq[reactive]``); subscribe once.
+
+        Say ``done`` of each record downstream. Raises ConfigError unless ``commit="manual"``:
+        otherwise a record would count as done when the next is asked for, not when it is.
+        """
+        from anymq.reactive.observing import observe
+
+        if self._commit_policy != "manual":
+            raise ConfigError(f'group {self.group!r}: an Observable needs commit="manual"')
+        return observe(self.__aiter__, self._role.spawn)
+
     def health(self) -> Health:
-        """Down, naming the record, when one is not done for ``stuck_after_s``."""
+        """Down when it ended by itself, and when a record, named, is not done for too long."""
+        if self._failure is not None:
+            return Health("down", f"{type(self._failure).__name__}: {self._failure}")
         now = self._role.clock.monotonic()
         for progress in self._progress.values():
             item = progress.oldest()
@@ -174,10 +192,9 @@ class GroupReading(Generic[T]):
                 tasks.create_task(membership.beat())
                 tasks.create_task(self._store_regularly())
                 await self._assign(membership, tasks)
-        except ExceptionGroup as error:
-            self._shelf.fail(_first(error))
-        except Exception as error:  # noqa: BLE001 - told to whoever iterates
-            self._shelf.fail(error)
+        except Exception as error:  # noqa: BLE001 - told to whoever iterates, and by health
+            self._failure = _first(error)
+            self._shelf.fail(self._failure)
 
     async def _assign(self, membership: Membership, tasks: asyncio.TaskGroup) -> None:
         """For ever: take what became ours, give up what others should have, stop what is lost."""
@@ -199,8 +216,7 @@ class GroupReading(Generic[T]):
     async def _begin(self, partitions: list[int], tasks: asyncio.TaskGroup) -> None:
         """Start to read partitions where the group is in each of them."""
         try:
-            stream = await self._role.ready(self.stream)
-            starts = {p: await self._start_of(stream, p) for p in partitions}
+            starts = {p: await self._positions.start(p, self._start) for p in partitions}
         except BackendUnavailable:
             return  # ours they stay, and at the next change or fence it is tried again
         lanes: dict[Start, Lane] = {}
@@ -220,15 +236,6 @@ class GroupReading(Generic[T]):
             task = tasks.create_task(lane.run())
             self._lanes.update(dict.fromkeys(lane.partitions, (lane, task)))
 
-    async def _start_of(self, stream: Stream, partition: int) -> Start:
-        key = self._key(partition)
-        position = await stream.committed(self.stream, key)
-        if position is None and isinstance(self._start, Latest):
-            # Pinned: whoever takes over before the first commit goes on from here.
-            position = await stream.ends(self.stream)
-            await stream.commit(self.stream, key, position)
-        return self._start if position is None else After(position)
-
     async def _give_up(self, partition: int, membership: Membership) -> None:
         """Hand out nothing more; once nothing is in hand (or it takes too long), store and go."""
         progress = self._progress.get(partition)
@@ -241,7 +248,7 @@ class GroupReading(Generic[T]):
         if progress.in_hand and now < until:
             return
         try:
-            await self._store(progress)
+            await self._positions.store(progress)
         except BackendUnavailable:
             return
         self._drop(partition)
@@ -269,21 +276,7 @@ class GroupReading(Generic[T]):
 
     async def _store_all(self) -> None:
         for progress in tuple(self._progress.values()):
-            await self._store(progress)
-
-    async def _store(self, progress: Progress) -> None:
-        async with self._storing:
-            position = progress.to_store
-            if position is None:
-                return
-            stream = await self._role.ready(self.stream)
-            await stream.commit(self.stream, self._key(progress.partition), position)
-            progress.stored(position)
-
-    def _key(self, partition: int) -> str:
-        """Under which name a partition's position stands: no group's name has a '#'."""
-        is_alone = self._role.partitions(self.stream) == 1
-        return self.group if is_alone else f"{self.group}#{partition}"
+            await self._positions.store(progress)
 
 
 def _first(error: BaseException) -> Exception:

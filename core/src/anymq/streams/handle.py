@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anymq.abc import StreamSpec
@@ -13,7 +13,10 @@ from anymq.streams.reading import Reading
 from anymq.topology import check_group
 
 if TYPE_CHECKING:
+    from reactivex import Observable
+
     from anymq.runtime.stream_role import StreamRole
+    from anymq.streams.record import StreamRecord
 
 __all__ = ["PREFETCH", "StreamHandle"]
 
@@ -129,3 +132,25 @@ class StreamHandle(Generic[T]):
     async def end(self) -> str:
         """The position of what is last now: ``after(end)`` there is nothing yet."""
         return await (await self._role().ready(self.name)).ends(self.name)
+
+    def observable(
+        self,
+        start: Start = EARLIEST,
+        *,
+        follow: bool = True,
+        distinct: bool = False,
+        prefetch: int = PREFETCH,
+    ) -> Observable[StreamRecord[T]]:
+        """The records as a reactivex Observable (``anymq[reactive]``); see ``anymq.reactive``.
+
+        Each subscription has a reader of its own, which ends with it. The reader waits for
+        ``map_async`` and ``to_async_iterable`` downstream; without them it is as fast as the
+        observer.
+        """
+        from anymq.reactive.observing import observe
+
+        def records() -> AsyncIterator[StreamRecord[T]]:
+            reading = self.read(start, follow=follow, distinct=distinct, prefetch=prefetch)
+            return reading.__aiter__()
+
+        return observe(records, self._role().spawn)
