@@ -15,7 +15,7 @@ from anymq_rabbitmq.catalog import Catalog, CatalogEntry
 from anymq_rabbitmq.directory import Directory
 from anymq_rabbitmq.errors import text_of
 from anymq_rabbitmq.groups import GroupFacts, Groups
-from anymq_rabbitmq.ladder import LADDER_END, declare_ladder
+from anymq_rabbitmq.ladder import LADDER_DONE, LADDER_END, declare_ladder
 from anymq_rabbitmq.layout import (
     MEMBERS,
     bind_group,
@@ -65,9 +65,7 @@ class Declarer:
             return
         for name in [topic.name for topic in topology.topics]:
             check_length(self._physical(name))
-        await self._on_channel(declare_ladder)
-        await self._on_channel(_declare_members)
-        await self._catalog.make()
+        await self._make_common(is_repair=is_repair)
         known = await self._catalog.entries()
         self._groups.learn(known)
         groups = self._groups.of(topology)
@@ -105,6 +103,13 @@ class Declarer:
             raise TopologyError(f"not declared on RabbitMQ: {', '.join(missing)}")
         self._groups.note(groups)
 
+    async def _make_common(self, *, is_repair: bool) -> None:
+        """What all topics share: a hundred questions the first time, then one."""
+        if is_repair or not await self._directory.has_exchange(LADDER_DONE):
+            await self._on_channel(declare_ladder)
+        await self._on_channel(_declare_members)
+        await self._catalog.make()
+
     def _entries(self, topology: Topology, groups: Iterable[GroupFacts]) -> set[CatalogEntry]:
         topics = {
             CatalogEntry(self._physical(topic.name), partitions=topic.partitions)
@@ -120,10 +125,11 @@ class Declarer:
         arguments = main_arguments(
             facts, topic, queue_type=self._queue_type, server_version=version
         )
-        for queue in facts.queues:
-            await self._make_queue(queue, arguments)
-        for queue in (facts.dead, facts.alone):
-            await self._make_queue(queue, quorum_arguments(version))
+        plain = quorum_arguments(version)
+        wanted = [(queue, arguments) for queue in facts.queues]
+        wanted += [(facts.dead, plain), (facts.alone, plain)]
+        while wanted:
+            await self._make_queues(wanted)
         await self._on_channel(partial(make_exchanges, facts=facts))
 
     async def _bind(
@@ -154,11 +160,19 @@ class Declarer:
 
         await self._on_channel(bind_all)
 
-    async def _make_queue(self, name: str, arguments: FieldTable) -> None:
+    async def _make_queues(self, wanted: list[tuple[str, FieldTable]]) -> None:
+        """Make them on one channel, and take them off the list, up to the first that differs."""
+        name = ""
+
+        async def make(channel: Channel) -> None:
+            nonlocal name
+            while wanted:
+                name, arguments = wanted[0]
+                await channel.queue_declare(name, durable=True, arguments=arguments)
+                wanted.pop(0)
+
         try:
-            await self._on_channel(
-                lambda channel: channel.queue_declare(name, durable=True, arguments=arguments)
-            )
+            await self._on_channel(make)
         except TopologyError as error:
             cause = error.__cause__
             if not isinstance(cause, ChannelPreconditionFailed):
@@ -172,6 +186,7 @@ class Declarer:
             if "x-delivery-limit" not in text:
                 raise
             # Declared before the server was upgraded: it stays as it is, a policy can lift it.
+            wanted.pop(0)
 
     async def _on_channel(self, work: Callable[[Channel], Awaitable[object]]) -> None:
         async with scratch_channel(self._link, "declaring", self._timeout_s) as channel:

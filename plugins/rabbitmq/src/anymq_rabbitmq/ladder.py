@@ -16,6 +16,7 @@ from aiormq.channel import Channel
 from anymq.outcome import Rejected
 
 __all__ = [
+    "LADDER_DONE",
     "LADDER_END",
     "MAX_DELAY_S",
     "bind_destination",
@@ -34,6 +35,9 @@ _HOP_MARGIN_MS = 1
 
 LADDER_END = "anymq.delay.end"
 """The exchange to which destinations are bound."""
+
+LADDER_DONE = "anymq.delay.done"
+"""An exchange that is made last: where it is, all levels are."""
 
 _SINK = "anymq.delay.sink"
 """Takes a copy of everything and keeps nothing: a destination that was removed must not leave its
@@ -74,6 +78,7 @@ async def declare_ladder(channel: Channel) -> None:
     await channel.queue_bind(_SINK, LADDER_END, "#")
     for level in range(_LEVELS):
         await _declare_level(channel, level)
+    await channel.exchange_declare(LADDER_DONE, exchange_type="fanout", durable=True)
 
 
 async def _declare_level(channel: Channel, level: int) -> None:

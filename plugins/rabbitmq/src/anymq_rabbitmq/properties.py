@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from anymq_rabbitmq.tolerance import embedded
@@ -123,13 +124,16 @@ def _short(text: str) -> bytes:
 
 
 def _table(headers: dict[str, str]) -> bytes:
-    pieces = [b""]
+    pieces: list[bytes] = []
     pack = _SIZE.pack
-    size = 0
     for name, value in headers.items():
-        raw_name, raw = name.encode(), value.encode()
-        pieces.append(bytes((len(raw_name),)) + raw_name + b"S" + pack(len(raw)))
-        pieces.append(raw)
-        size += 6 + len(raw_name) + len(raw)
-    pieces[0] = pack(size)
-    return b"".join(pieces)
+        raw = value.encode()
+        pieces += (_field(name), pack(len(raw)), raw)
+    table = b"".join(pieces)
+    return pack(len(table)) + table
+
+
+@lru_cache(maxsize=1024)
+def _field(name: str) -> bytes:
+    """A header's name and kind: the same few go with every message."""
+    return _short(name) + b"S"

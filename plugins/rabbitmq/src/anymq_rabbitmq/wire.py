@@ -54,6 +54,12 @@ _SERVER_HEADERS = (
 _ROUTING_HEADERS = ("CC", "BCC")
 """Header names by which RabbitMQ would route copies elsewhere."""
 
+_CARRIED = frozenset(
+    {"anymq-id", "anymq-timestamp", "anymq-content-type", "anymq-key", "traceparent"}
+    | {"anymq-group", "anymq-correlation-id", "anymq-causation-id", "anymq-reply-to"}
+    | {"anymq-attempt", "anymq-priority", "anymq-partition", "anymq-expires-at"}
+)
+"""Names that need no looking at: core's own."""
 _MAX_NAME_BYTES = 128
 _MAX_SHORT_BYTES = 255
 
@@ -68,14 +74,13 @@ def encode(
     The server drops it once it is too old, unless ``is_delayed``: on the ladder it may not.
     """
     headers: dict[str, str] = to_headers(message)
-    for name in [name for name in headers if _is_servers(name)]:
-        headers[_ESCAPE + name] = headers.pop(name)
-    for name in headers:
-        size = len(name.encode())
-        if not 0 < size <= _MAX_NAME_BYTES:
-            return too_long("name of a header", size, _MAX_NAME_BYTES)
+    if not headers.keys() <= _CARRIED:
+        refused = _make_room(headers)
+        if refused is not None:
+            return refused
     for what, text in (("id", message.id), ("content type", message.content_type)):
-        if len(text.encode()) > _MAX_SHORT_BYTES:
+        # No character has more than four bytes: most texts are short enough at a glance.
+        if len(text) > _MAX_SHORT_BYTES // 4 and len(text.encode()) > _MAX_SHORT_BYTES:
             return too_long(what, len(text.encode()), _MAX_SHORT_BYTES)
     if is_routed:
         headers[_TOPIC] = message.topic
@@ -89,6 +94,17 @@ def encode(
         timestamp=_moment(message.timestamp),
         expiration_ms=expiration_ms,
     )
+
+
+def _make_room(headers: dict[str, str]) -> Rejected | None:
+    """Escape the names that mean something to the server; why AMQP cannot carry one."""
+    for name in [name for name in headers if _is_servers(name)]:
+        headers[_ESCAPE + name] = headers.pop(name)
+    for name in headers:
+        size = len(name.encode())
+        if not 0 < size <= _MAX_NAME_BYTES:
+            return too_long("name of a header", size, _MAX_NAME_BYTES)
+    return None
 
 
 def encode_record(record: Message, *, appended_at: float) -> Properties | Rejected:
