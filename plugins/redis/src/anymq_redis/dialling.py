@@ -24,6 +24,18 @@ CLIENT_CONNECTIONS = 16
 """Most that a client of the library's own may open at once."""
 
 
+class _TlsConnection(SSLConnection):
+    """Ends without the server's goodbye, for which the library's own waits up to 30 s."""
+
+    async def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        writer = self._writer
+        try:
+            await super().disconnect(*args, **{**kwargs, "nowait": True})
+        finally:
+            if writer is not None:
+                writer.transport.abort()
+
+
 def dial(options: RedisOptions, name: str) -> AbstractConnection:
     """A connection that is not open yet; ``name`` is what the server lists it by."""
     kind, arguments = _how(options, name)
@@ -59,7 +71,7 @@ def _how(options: RedisOptions, name: str) -> tuple[type[AbstractConnection], di
     }
     if not options.uses_tls:
         return Connection, common
-    return SSLConnection, common | {
+    return _TlsConnection, common | {
         "ssl_ca_certs": options.tls_ca_file,
         "ssl_certfile": options.tls_cert_file,
         "ssl_keyfile": options.tls_key_file,

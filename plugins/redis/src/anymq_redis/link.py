@@ -109,7 +109,7 @@ class Link:
     async def aclose(self) -> None:
         """Close the connection at once; it may still be used again."""
         self.rest()
-        await self._disconnect()
+        await self._connection.disconnect(nowait=True)
 
     def rest(self) -> None:
         """Nobody reads over it for now: that it does not work is nobody's trouble."""
@@ -126,7 +126,7 @@ class Link:
         is_done = False
         try:
             if connection.is_connected and await self._is_stale():
-                await self._disconnect()
+                await self._connection.disconnect(nowait=True)
             if not connection.is_connected:
                 await connection.connect()  # type: ignore[no-untyped-call]
                 await self._load_scripts()
@@ -138,13 +138,7 @@ class Link:
             return replies
         finally:
             if not is_done:
-                await self._disconnect()
-
-    async def _disconnect(self) -> None:
-        writer = self._connection._writer
-        await self._connection.disconnect(nowait=True)
-        if writer is not None and self._options.uses_tls:
-            writer.transport.abort()  # else it waits for the server's goodbye, up to 30 s
+                await self._connection.disconnect(nowait=True)
 
     async def _is_stale(self) -> bool:
         """Whatever is there before we asked is an old reply, or the end of the connection."""
