@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +65,39 @@ def test_prune_removes_what_is_not_declared(run: Run, space: Space) -> None:
     assert json.loads(again.out) == {"removed": []}
     names = [group["name"] for group in json.loads(run("groups", "--json").out)["groups"]]
     assert names == ["billing"]
+
+
+FEED = """
+import asyncio
+
+from anymq import App
+
+app = App()
+app.stream("sales", partitions=3, max_records=1000, max_age_s=60)
+
+
+async def join() -> None:
+    async with app, app.stream("sales").group("alerts") as member:
+        print(sorted(member.partitions))
+"""
+
+
+def test_streams_are_made_with_what_their_groups_need(
+    run: Run, folder: Path, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After ``apply`` a deployment that only verifies can read them in groups."""
+    (folder / "shop.py").write_text(FEED)
+    missing = run("topology", "verify", "shop")
+    shown = run("topology", "show", "shop")
+    applied = run("topology", "apply", "shop")
+    verified = run("topology", "verify", "shop", "--json")
+    monkeypatch.setenv("ANYMQ_TOPOLOGY", "verify")
+    sys.modules.pop("shop", None)
+    feed = importlib.import_module("shop")
+    asyncio.run(feed.join())
+
+    assert missing.code == 1
+    assert shown.out.splitlines()[-1].split() == ["sales", "3", "1000", "records,", "60", "s"]
+    assert applied.out == "0 topic(s), 0 group(s), 1 stream(s) applied.\n"
+    (stream,) = json.loads(verified.out)["streams"]
+    assert (stream["name"], stream["partitions"]) == ("sales", 3)

@@ -13,7 +13,9 @@ from anymq.cli.state import State, state_of
 from anymq.topology import TopologyMode
 
 if TYPE_CHECKING:
-    from anymq.topology import GroupSpec, Topology
+    from anymq.abc import StreamSpec
+    from anymq.app import App
+    from anymq.topology import GroupSpec
 
 __all__ = ["topology_commands"]
 
@@ -34,14 +36,14 @@ def topology_commands() -> typer.Typer:
 
 def _apply(context: typer.Context, app: AppSpec, as_json: AsJson = False) -> None:
     """Make what is missing. A group misses nothing from then on."""
-    topology = asyncio.run(_declare(state_of(context), app, TopologyMode.MANAGE))
-    _report(topology, "applied", as_json=as_json)
+    declared = asyncio.run(_declare(state_of(context), app, TopologyMode.MANAGE))
+    _report(declared, "applied", as_json=as_json)
 
 
 def _verify(context: typer.Context, app: AppSpec, as_json: AsJson = False) -> None:
     """Check that everything is there as declared; changes nothing."""
-    topology = asyncio.run(_declare(state_of(context), app, TopologyMode.VERIFY))
-    _report(topology, "verified", as_json=as_json)
+    declared = asyncio.run(_declare(state_of(context), app, TopologyMode.VERIFY))
+    _report(declared, "verified", as_json=as_json)
 
 
 def _show(context: typer.Context, app: AppSpec, as_json: AsJson = False) -> None:
@@ -49,9 +51,10 @@ def _show(context: typer.Context, app: AppSpec, as_json: AsJson = False) -> None
     from anymq.cli.applications import declared_topology, load_app
     from anymq.cli.output import console, print_json, table
 
-    topology = declared_topology(load_app(state_of(context), app))
+    loaded = load_app(state_of(context), app)
+    topology = declared_topology(loaded)
     if as_json:
-        print_json(_as_data(topology))
+        print_json(_as_data(loaded))
         return
     groups = {
         spec.name: [g for g in topology.groups if g.topic == spec.name] for spec in topology.topics
@@ -67,6 +70,14 @@ def _show(context: typer.Context, app: AppSpec, as_json: AsJson = False) -> None
         for spec in topology.topics
     ]
     console().print(table(("Topic", "Partitions", "Durability", "Retention", "Groups"), rows))
+    if loaded.declarations.streams:
+        streams = loaded.declarations.streams.values()
+        console().print(
+            table(
+                ("Stream", "Partitions", "Kept"),
+                [(spec.name, spec.partitions, _kept_text(spec)) for spec in streams],
+            )
+        )
 
 
 def _prune(context: typer.Context, app: AppSpec, yes: Yes = False, as_json: AsJson = False) -> None:
@@ -80,14 +91,18 @@ def _prune(context: typer.Context, app: AppSpec, yes: Yes = False, as_json: AsJs
         typer.echo(f"{len(removed)} group(s) removed.")
 
 
-async def _declare(state: State, spec: str, mode: TopologyMode) -> Topology:
-    from anymq.cli.applications import declared_topology, load_app, use_settings
+async def _declare(state: State, spec: str, mode: TopologyMode) -> App:
+    from anymq.cli.applications import load_app, use_settings
 
     app = load_app(state, spec)
     use_settings(app, topology=mode, connect="wait")
     await app.start(consume=False)
-    await app.close()
-    return declared_topology(app)
+    try:
+        if mode is TopologyMode.MANAGE:
+            await app._lifecycle.streams.declare_for_groups()
+    finally:
+        await app.close()
+    return app
 
 
 async def _remove_undeclared(state: State, spec: str, *, yes: bool) -> list[tuple[str, str]]:
@@ -117,21 +132,37 @@ async def _remove_undeclared(state: State, spec: str, *, yes: bool) -> list[tupl
     return extra
 
 
-def _report(topology: Topology, done: str, *, as_json: bool) -> None:
+def _report(app: App, done: str, *, as_json: bool) -> None:
+    from anymq.cli.applications import declared_topology
     from anymq.cli.output import print_json
 
     if as_json:
-        print_json({done: True} | _as_data(topology))
-    else:
-        typer.echo(f"{len(topology.topics)} topic(s), {len(topology.groups)} group(s) {done}.")
+        print_json({done: True} | _as_data(app))
+        return
+    topology, streams = declared_topology(app), len(app.declarations.streams)
+    further = f", {streams} stream(s)" if streams else ""
+    typer.echo(f"{len(topology.topics)} topic(s), {len(topology.groups)} group(s){further} {done}.")
 
 
 def _group_text(group: GroupSpec) -> str:
     return group.name if group.order == "none" else f"{group.name} (in order)"
 
 
-def _as_data(topology: Topology) -> dict[str, Any]:
+def _kept_text(spec: StreamSpec) -> str:
+    limits = (
+        f"{spec.max_records} records" if spec.max_records is not None else "",
+        f"{spec.max_bytes} bytes" if spec.max_bytes is not None else "",
+        f"{spec.max_age_s:g} s" if spec.max_age_s is not None else "",
+    )
+    return ", ".join(filter(None, limits)) or "-"
+
+
+def _as_data(app: App) -> dict[str, Any]:
+    from anymq.cli.applications import declared_topology
+
+    topology = declared_topology(app)
     return {
         "topics": [asdict(spec) for spec in topology.topics],
         "groups": [asdict(spec) for spec in topology.groups],
+        "streams": [asdict(spec) for spec in app.declarations.streams.values()],
     }

@@ -14,6 +14,7 @@ from anymq.portable.outgoing import MessageBuilder
 from anymq.portable.publisher import Publisher
 from anymq.runtime.parts import AppParts
 from anymq.runtime.requirements import backends_with_streams
+from anymq.streams.membership import log_of
 from anymq.streams.writer import Appends, StreamWriter
 from anymq.support.clock import Clock
 from anymq.support.limits import within
@@ -85,6 +86,12 @@ class StreamRole:
                 self._partitions.update({spec.name: spec.partitions for spec in specs})
                 self._declared.update(spec.name for spec in specs)
             return stream
+
+    async def declare_for_groups(self) -> None:
+        """Declare what groups of the declared streams would need, for later starts that may not."""
+        for name in tuple(self._declared):
+            if name in self._specs:
+                await self.declare(log_of(name))
 
     async def writer(self, name: str) -> StreamWriter:
         """What appends to a stream, which is declared then."""
