@@ -153,6 +153,7 @@ class RabbitMQBroker(Broker):
 
     def _look_again(self) -> None:
         self._directory.forget()
+        self._catalog.forget()
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from anymq.support.ids import new_id
 from anymq.topology import Order
 from anymq_rabbitmq.confirms import Parcel
 from anymq_rabbitmq.link import Link
-from anymq_rabbitmq.log_reading import read_present
+from anymq_rabbitmq.log_reading import offset_of, read_present
 from anymq_rabbitmq.names import CATALOG
 from anymq_rabbitmq.properties import Properties
 from anymq_rabbitmq.publisher import Publisher
@@ -45,6 +46,11 @@ class Catalog:
         self._link = link
         self._publisher = publisher
         self._timeout_s = timeout_s
+        self._found: dict[tuple[str, str | None], CatalogEntry] = {}
+        self._next = 0
+        """The offset to read on from: what is before it is in ``_found``."""
+        self._reading = asyncio.Lock()
+        """Guards both against a second reader."""
 
     async def make(self) -> None:
         """Declare the stream. Idempotent."""
@@ -55,15 +61,26 @@ class Catalog:
 
     async def entries(self) -> set[CatalogEntry]:
         """What is declared now. Raises TopologyError where nothing ever was."""
-        found: dict[tuple[str, str | None], CatalogEntry] = {}
-        lines = await read_present(self._link, CATALOG, "first", timeout_s=self._timeout_s)
-        for line in lines:
-            entry = _parse(line.body)
-            if entry is not None and entry.is_removed:
-                found.pop((entry.topic, entry.group), None)
-            elif entry is not None:
-                found[entry.topic, entry.group] = entry
-        return set(found.values())
+        async with self._reading:
+            start = self._next if self._next else "first"
+            lines = await read_present(self._link, CATALOG, start, timeout_s=self._timeout_s)
+            for line in lines:
+                offset = offset_of(line)
+                if offset >= self._next:
+                    self._next = offset + 1
+                    self._take(_parse(line.body))
+            return set(self._found.values())
+
+    def forget(self) -> None:
+        """Read from the beginning next time: the server may be another one, or empty."""
+        self._next = 0
+        self._found.clear()
+
+    def _take(self, entry: CatalogEntry | None) -> None:
+        if entry is not None and entry.is_removed:
+            self._found.pop((entry.topic, entry.group), None)
+        elif entry is not None:
+            self._found[entry.topic, entry.group] = entry
 
     async def add(self, entries: Sequence[CatalogEntry]) -> None:
         """Note them. Raises BackendUnavailable if that is not confirmed."""

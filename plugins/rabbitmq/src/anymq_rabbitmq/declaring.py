@@ -105,6 +105,8 @@ class Declarer:
 
     async def _make_common(self, *, is_repair: bool) -> None:
         """What all topics share: a hundred questions the first time, then one."""
+        if is_repair:
+            self._catalog.forget()
         if is_repair or not await self._directory.has_exchange(LADDER_DONE):
             await self._on_channel(declare_ladder)
         await self._on_channel(_declare_members)

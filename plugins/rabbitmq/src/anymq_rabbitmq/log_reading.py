@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from aiormq.abc import DeliveredMessage
-from pamqp.commands import Basic
+import asyncio
 
 from anymq_rabbitmq.arrival import Arrival
-from anymq_rabbitmq.frames import write_frames
+from anymq_rabbitmq.data_channel import ack
+from anymq_rabbitmq.errors import translated
 from anymq_rabbitmq.link import Link
 from anymq_rabbitmq.properties import read_head
-from anymq_rabbitmq.scratch import scratch_channel
 
 __all__ = ["offset_of", "read_present"]
 
@@ -19,36 +16,52 @@ _WINDOW = 5_000
 """More than one chunk of a stream holds, so that the last one comes whole."""
 
 
-def offset_of(message: DeliveredMessage | Arrival) -> int:
+def offset_of(arrival: Arrival) -> int:
     """The record's offset in its stream."""
-    if isinstance(message, Arrival):
-        headers: Any = read_head(message.head)[1]
-    else:
-        headers = message.header.properties.headers or {}
-    return int(headers.get("x-stream-offset", -1))
+    return int(read_head(arrival.head)[1].get("x-stream-offset", -1))
 
 
 async def read_present(
     link: Link, queue: str, offset: int | str, *, timeout_s: float
-) -> list[DeliveredMessage]:
+) -> list[Arrival]:
     """Everything from ``offset`` ("first", "last" chunk, or a number) to the present end.
 
     The server sends what is there before it answers the next question on the channel: once an
-    answer brings nothing new, that was all. Raises TopologyError if there is no such queue.
+    answer brings nothing new, that was all. With a number, the chunk that it lies in comes whole.
+    Raises TopologyError if there is no such queue.
     """
-    found: list[DeliveredMessage] = []
+    found = _Found()
+    channel = await link.data_channel(timeout_s=timeout_s)
+    try:
+        with translated("reading a stream"):
+            async with asyncio.timeout(timeout_s):
+                channel.tap(found)
+                await channel.client.basic_qos(prefetch_count=_WINDOW)
+                await channel.consume(queue, arguments={"x-stream-offset": offset})
+                seen = -1
+                while len(found.arrivals) > seen:
+                    seen = len(found.arrivals)
+                    if found.arrivals:
+                        channel.settle([ack(found.arrivals[-1].delivery_tag, multiple=True)])
+                    await channel.client.basic_qos(prefetch_count=_WINDOW)
+    finally:
+        with translated("closing a channel"):
+            async with asyncio.timeout(timeout_s):
+                await channel.close()
+    return found.arrivals
 
-    async def keep(message: DeliveredMessage) -> None:
-        found.append(message)
 
-    async with scratch_channel(link, "reading a stream", timeout_s) as channel:
-        await channel.basic_qos(prefetch_count=_WINDOW)
-        await channel.basic_consume(queue, keep, arguments={"x-stream-offset": offset})
-        seen = -1
-        while len(found) > seen:
-            seen = len(found)
-            if found:
-                tag = found[-1].delivery_tag or 0
-                await write_frames(channel, [Basic.Ack(tag, multiple=True)])
-            await channel.basic_qos(prefetch_count=_WINDOW)
-    return found
+class _Found:
+    """Keeps what is delivered."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[Arrival] = []
+
+    def delivered(self, arrival: Arrival) -> None:
+        self.arrivals.append(arrival)
+
+    def returned(self, arrival: Arrival) -> None:
+        """Nothing is published here."""
+
+    def confirmed(self, tag: int, *, multiple: bool, is_taken: bool) -> None:
+        """Nothing is published here."""
