@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import pytest
 from confluent_kafka import KafkaError
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from anymq.abc import BackendContext
 from anymq.errors import AccessDenied, BackendUnavailable, ConfigError, TopologyError
+from anymq.message import Delivery
 from anymq.outcome import Rejected, Unknown
 from anymq.support.clock import SystemClock
 from anymq_kafka.catalog import groups_in, topics_in
@@ -137,6 +139,24 @@ def test_what_is_settled_behind_a_gap_is_passed_over() -> None:
 
     assert handed == [3, 5, 7, 8]
     assert partition.commit().offset == 7
+
+
+def test_after_a_crash_only_what_was_out_is_charged() -> None:
+    """What was given back is no suspect of the next owner's; what stayed out is, and counts."""
+    crashed = CommitNote(window=WINDOW)
+    partition = OwnedPartition("t", 0, "main", position=0, note=crashed, end=4, window=WINDOW)
+    counts = [partition.see(offset) for offset in range(4)]
+    partition.in_hand = {2: cast("Delivery", None)}
+    partition.tighten()
+
+    note = CommitNote.decode(partition.commit().metadata, 0)
+    heir = OwnedPartition("t", 0, "main", position=0, note=note, end=4, window=WINDOW)
+
+    assert counts == [2, 2, 2, 2]
+    assert (note.out, note.window, note.takeovers) == ((2,), 1, 1)
+    assert [heir.see(offset) for offset in range(4)] == [1, 1, 3, 1]
+    partition.loosen()
+    assert CommitNote.decode(partition.commit().metadata, 0).out == ()
 
 
 def test_a_partition_that_is_gone_settles_nothing() -> None:

@@ -25,6 +25,8 @@ class CommitNote:
     """Everything before it is settled, as far behind the position as it is …"""
     holes: tuple[int, ...] = ()
     """… but these, ascending."""
+    out: tuple[int, ...] = ()
+    """Exactly these are handed out, where that is known; else the first ``window`` may be."""
 
     def is_settled(self, offset: int) -> bool:
         """Whether a record behind the committed position was settled already."""
@@ -36,17 +38,24 @@ class CommitNote:
         Too many holes are cut from the end: what is then not known as settled comes again.
         """
         holes = [hole - position for hole in self.holes]
+        out = [offset - position for offset in self.out]
         reach = max(self.reach - position, 0)
-        text = self._text(reach, holes)
+        text = self._text(reach, holes, out)
         while len(text) > MAX_TEXT:
             cut = len(holes) // 2
             reach, holes = holes[cut], holes[:cut]
-            text = self._text(reach, holes)
+            text = self._text(reach, holes, out)
         return text
 
-    def _text(self, reach: int, holes: list[int]) -> str:
-        orderly = int(self.is_orderly)
-        named = {"t": self.takeovers, "w": self.window, "o": orderly, "r": reach, "h": holes}
+    def _text(self, reach: int, holes: list[int], out: list[int]) -> str:
+        named = {
+            "t": self.takeovers,
+            "w": self.window,
+            "o": int(self.is_orderly),
+            "r": reach,
+            "h": holes,
+            "x": out,
+        }
         found = {name: value for name, value in named.items() if value}
         return json.dumps(found, separators=(",", ":")) if found else ""
 
@@ -61,6 +70,7 @@ class CommitNote:
                 is_orderly=bool(found.get("o", 0)),
                 reach=position + int(found.get("r", 0)),
                 holes=tuple(position + int(hole) for hole in found.get("h", ())),
+                out=tuple(position + int(offset) for offset in found.get("x", ())),
             )
         except (ValueError, TypeError, AttributeError):
             return cls()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -31,6 +32,7 @@ from anymq_kafka.group_admin import GroupAdmin
 from anymq_kafka.options import DEFAULT_PORT, KafkaOptions
 
 if TYPE_CHECKING:
+    from anymq.app import App
     from anymq.plugins.registry import Registry
 
 __all__ = ["KafkaHarness"]
@@ -38,6 +40,8 @@ __all__ = ["KafkaHarness"]
 _CALL_S = 10.0
 _SCRAM = ScramMechanism.SCRAM_SHA_512
 _ITERATIONS = 4096
+_SESSION_S = 6
+"""The shortest that brokers grant by default: so long a dead member keeps its partitions."""
 _KIT = "kit."
 """How the names of what the kit makes begin."""
 
@@ -61,6 +65,9 @@ class KafkaHarness(CommandHarness):
     def __init__(self, url: str = "", *, registry: Registry | None = None) -> None:
         direct = os.environ.get("ANYMQ_TEST_KAFKA_URL", "kafka://localhost")
         super().__init__(url or os.environ.get("ANYMQ_TEST_KAFKA_PROXY_URL", direct))
+        if "session_timeout_s" not in self.url:
+            self.url = self.url_with(session_timeout_s=_SESSION_S)
+        self._dead_until = 0.0
         self.registry = registry
         self._direct = os.environ.get("ANYMQ_TEST_KAFKA_URL", self.url)
         self._auth = os.environ.get("ANYMQ_TEST_KAFKA_AUTH_URL", "")
@@ -94,6 +101,10 @@ class KafkaHarness(CommandHarness):
             return
         await super().disrupt(how)
 
+    async def crash(self, app: App) -> None:
+        await super().crash(app)
+        self._dead_until = time.monotonic() + _SESSION_S + 1
+
     async def revocable_url(self) -> str:
         if not self._auth:
             raise UnsupportedError("ANYMQ_TEST_KAFKA_AUTH_URL is not set: there are no credentials")
@@ -116,6 +127,7 @@ class KafkaHarness(CommandHarness):
 
         Anonymous subscriptions are in no group and leave nothing on the server.
         """
+        await asyncio.sleep(self._dead_until - time.monotonic())  # those still count as members
         try:
             async with self._admin() as admin:
                 groups = GroupAdmin(admin, timeout_s=_CALL_S)

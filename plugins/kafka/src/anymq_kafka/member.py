@@ -21,7 +21,7 @@ Arrival = tuple["Member", OwnedPartition, int, Native, int]
 """Who took a record, its partition and offset, the record, and its count of deliveries."""
 InHand = list[tuple[OwnedPartition, int]]
 _ASK_S = 5.0
-_AHEAD = 16
+_AHEAD = 64
 """So that the next record is there when one is settled, however small the prefetch is."""
 
 
@@ -73,11 +73,19 @@ class Member(ConsumerThread):
         self._calls: list[SettleCall] = []
         self._holds = False
 
-    def settle(self, offsets: Mapping[OwnedPartition, Iterable[int]]) -> SettleCall:
-        """Begin to settle deliveries of this member. On the loop."""
-        call = SettleCall(offsets, self.bridge)
+    def settle(
+        self,
+        offsets: Mapping[OwnedPartition, Iterable[int]],
+        released: Iterable[OwnedPartition] = (),
+    ) -> SettleCall:
+        """Begin to settle deliveries; of ``released`` others were given back. On the loop."""
+        call = SettleCall(offsets, released, self.bridge)
         self.post(lambda _consumer: self._begin_call(call))
         return call
+
+    def loosen(self, partition: OwnedPartition) -> None:
+        """More of a partition is handed out than was committed by name. On the loop."""
+        self.post(lambda _consumer: partition.loosen())
 
     def hold(self, holds: bool) -> None:
         """Take nothing until told otherwise. On the loop."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from confluent_kafka import TopicPartition
 
@@ -11,6 +11,9 @@ from anymq.support.contiguous_prefix import ContiguousPrefix
 from anymq_kafka.commit_note import CommitNote
 
 __all__ = ["OwnedPartition"]
+
+_MOST_NAMED = 100
+"""Offsets that a commit names one by one: its metadata are limited."""
 
 
 class OwnedPartition:
@@ -24,12 +27,14 @@ class OwnedPartition:
         "_note",
         "_plain_from",
         "_start",
+        "_suspected",
         "_suspects",
         "_suspects_end",
         "_tried",
         "_window",
         "in_hand",
         "is_dirty",
+        "is_exact",
         "is_owned",
         "lane",
         "number",
@@ -68,6 +73,8 @@ class OwnedPartition:
         taken_over = note.takeovers + (0 if note.is_orderly else 1)
         self.takeovers = taken_over if is_suspect else 0
         self._suspects = note.window if is_suspect else 0
+        self._suspected = frozenset(note.out)
+        self.is_exact = False
         self._suspects_end = end
         self._tried: set[int] = set()
         self.released: set[int] = set()
@@ -92,7 +99,7 @@ class OwnedPartition:
         if self._note.is_settled(offset):
             self.prefix.settle(offset)
             return 0
-        if self._suspects and offset < self._suspects_end:
+        if self._suspects and offset < self._suspects_end and self._is_suspect(offset):
             self._suspects -= 1
             self._tried.add(offset)
             return self.takeovers + 1
@@ -110,6 +117,22 @@ class OwnedPartition:
             if settle(offset):
                 self.is_dirty = True
         return True
+
+    def _is_suspect(self, offset: int) -> bool:
+        return not self._suspected or offset in self._suspected
+
+    def tighten(self) -> None:
+        """Have the next commit name what is out, so that a crash charges nothing that was given
+        back. Only after crashes: while it holds, what is handed out has to be committed again.
+        """
+        if self.takeovers and (not self._suspects or self.prefix.next >= self._suspects_end):
+            self.is_exact = True
+            self.is_dirty = True
+
+    def loosen(self) -> None:
+        """More is handed out than the last commit named."""
+        self.is_exact = False
+        self.is_dirty = True
 
     def resume_at(self, first: int, end: int) -> tuple[int, int]:
         """The log goes from ``first`` to ``end``, and what was to be read next is not in it.
@@ -144,6 +167,10 @@ class OwnedPartition:
 
     def commit(self) -> TopicPartition:
         """What to commit now, as a crash a moment later should find it."""
+        if self.is_exact:
+            out = sorted(offset for offset in list(self.in_hand) if offset in self.prefix)
+            if len(out) <= _MOST_NAMED:
+                return self._commit(len(out), is_orderly=False, out=out)
         return self._commit(max(self._window, self._suspects), is_orderly=False)
 
     def leave(self, in_hand: Iterable[int]) -> TopicPartition:
@@ -153,7 +180,7 @@ class OwnedPartition:
         unseen = self._suspects if self.prefix.next < self._suspects_end else 0
         return self._commit(len(out) + unseen, is_orderly=True)
 
-    def _commit(self, window: int, *, is_orderly: bool) -> TopicPartition:
+    def _commit(self, window: int, *, is_orderly: bool, out: Sequence[int] = ()) -> TopicPartition:
         position = self.prefix.position
         reach = max(self.prefix.reach, self._note.reach)
         not_seen_yet = [hole for hole in self._note.holes if hole >= self.prefix.next]
@@ -163,5 +190,6 @@ class OwnedPartition:
             is_orderly=is_orderly and window > 0,
             reach=reach,
             holes=(*self.prefix.holes(reach), *not_seen_yet),
+            out=tuple(out),
         )
         return TopicPartition(self.physical, self.number, position, metadata=note.encode(position))

@@ -19,9 +19,13 @@ class SettleCall:
     """Marks deliveries as done and waits for the commits that say so."""
 
     def __init__(
-        self, offsets: Mapping[OwnedPartition, Iterable[int]], bridge: ThreadBridge
+        self,
+        offsets: Mapping[OwnedPartition, Iterable[int]],
+        released: Iterable[OwnedPartition],
+        bridge: ThreadBridge,
     ) -> None:
         self._offsets = offsets
+        self._released = released
         self._waiting = set(offsets)
         self._answers: dict[OwnedPartition, SettleResult] = {}
         self._bridge = bridge
@@ -31,6 +35,10 @@ class SettleCall:
         """One for each partition. May be cancelled."""
         return await self._told
 
+    def abandon(self) -> None:
+        """Nobody will commit any of it."""
+        self._tell(dict.fromkeys(self._offsets, STALE))
+
     # In the consumer's thread.
 
     def mark(self) -> None:
@@ -38,6 +46,8 @@ class SettleCall:
         for partition, offsets in self._offsets.items():
             if not partition.settle(offsets):
                 self._answer(partition, STALE)
+        for partition in self._released:
+            partition.tighten()
 
     def is_done(self) -> bool:
         """Give the result of what is committed by now; whether nothing is left, and so is told."""

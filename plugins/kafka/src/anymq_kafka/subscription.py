@@ -13,7 +13,7 @@ from anymq.outcome import SETTLED, STALE, Ack, Release, Settlement, SettleResult
 from anymq_kafka.acks import Acks
 from anymq_kafka.member import Arrival, InHand, Member
 from anymq_kafka.partition import OwnedPartition
-from anymq_kafka.settling import Answers
+from anymq_kafka.settling import Answers, SettleCall
 from anymq_kafka.tray import Tray
 
 __all__ = ["KafkaSubscription"]
@@ -48,6 +48,7 @@ class KafkaSubscription(Subscription):
         self._next_look = 0.0
         self._members: list[Member] = []
         self._gone: list[Member] = []
+        self._calls: set[SettleCall] = set()
         self._tray = Tray(group, prefetch=prefetch)
         self._news = asyncio.Event()
         self._is_paused = False
@@ -98,6 +99,37 @@ class KafkaSubscription(Subscription):
         results: list[SettleResult] = [STALE] * len(items)
         if self.is_closed or self._failure is not None:
             return results
+        acks = self._sorted(items, results)
+        until = asyncio.get_running_loop().time() + timeout_s
+        unknown = SettleUnknown(f"no commit was confirmed within {timeout_s} s")
+        calls = dict(acks.begin())
+        self._calls |= calls.keys()
+        try:
+            for call, partitions in calls.items():
+                answers = await _within(until, call.answers()) or {}
+                for partition in partitions:
+                    answer = answers.get(partition, unknown)
+                    self._answer(items, acks.places[partition], answer, results)
+        finally:
+            self._calls -= calls.keys()
+        return results
+
+    def _answer(
+        self,
+        items: Sequence[Settlement],
+        places: Sequence[int],
+        answer: SettleResult,
+        results: list[SettleResult],
+    ) -> None:
+        for place in places:
+            results[place] = answer
+        if answer.__class__ is SettleUnknown:
+            for place in places:
+                if isinstance(items[place].outcome, Ack):
+                    self._tray.put_back(items[place].delivery)
+
+    def _sorted(self, items: Sequence[Settlement], results: list[SettleResult]) -> Acks:
+        """What has to be committed; what has not, has its result."""
         acks = Acks()
         for index, item in enumerate(items):
             delivery = item.delivery
@@ -107,19 +139,11 @@ class KafkaSubscription(Subscription):
                 acks.add(index, delivery)
             elif isinstance(item.outcome, Release):
                 results[index] = self._release(delivery)
+                if results[index] is SETTLED and self._is_to_tell(delivery):
+                    acks.add_release(index, delivery)
             else:
                 raise InvalidState(f"Kafka does not settle by {item.outcome!r}")
-        until = asyncio.get_running_loop().time() + timeout_s
-        unknown = SettleUnknown(f"no commit was confirmed within {timeout_s} s")
-        for call, partitions in acks.begin():
-            answers = await _within(until, call.answers()) or {}
-            for partition in partitions:
-                answer = answers.get(partition, unknown)
-                for index in acks.places[partition]:
-                    results[index] = answer
-                    if answer.__class__ is SettleUnknown:
-                        self._tray.put_back(items[index].delivery)
-        return results
+        return acks
 
     async def keep(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         return []
@@ -183,6 +207,8 @@ class KafkaSubscription(Subscription):
         self.is_closed = True
         self._tray.clear()
         self._news.set()
+        for call in self._calls:
+            call.abandon()
         for member in self._members:
             member.abandon()
 
@@ -254,6 +280,10 @@ class KafkaSubscription(Subscription):
             self._tray.release(delivery)
             self._news.set()
         return SETTLED
+
+    def _is_to_tell(self, delivery: Delivery) -> bool:
+        """Whether a crash a moment later must not charge what was given back."""
+        return not self._is_stopped and delivery.token[1].takeovers > 0
 
     def _hold(self) -> None:
         for member in self._members:

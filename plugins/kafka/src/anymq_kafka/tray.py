@@ -90,6 +90,8 @@ def _deliver(group: str | None, arrival: Arrival) -> Delivery:
         native,
     )
     partition.in_hand[offset] = delivery
+    if partition.is_exact:
+        member.loosen(partition)
     return delivery
 
 
