@@ -82,8 +82,9 @@ class Declarer:
             await until_on_disk()
         await self._catalog.add(unnoted)  # now: what is noted is taken to be on disk
         self._groups.note(groups)
-        if unnoted:  # somebody else may have declared what belongs together with it meanwhile
-            await self._bind(groups, await self._catalog.entries(), among=entries)
+        later = await self._catalog.entries() if unnoted else known
+        if later - known - entries:  # somebody declared what may belong together with ours
+            await self._bind(groups, later, among=entries)
 
     async def check(self, topology: Topology) -> None:
         """Raise TopologyError that lists all that is missing."""
@@ -132,7 +133,8 @@ class Declarer:
         wanted += [(facts.dead, plain), (facts.alone, plain)]
         while wanted:
             await self._make_queues(wanted)
-        await self._on_channel(partial(make_exchanges, facts=facts))
+        if facts.order == "key":
+            await self._on_channel(partial(make_exchanges, facts=facts))
 
     async def _bind(
         self,

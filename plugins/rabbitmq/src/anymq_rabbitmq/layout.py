@@ -44,8 +44,6 @@ async def make_exchanges(channel: Channel, facts: GroupFacts) -> None:
     What has none of its routing keys is a foreign client's: an alternate exchange takes it to
     partition 0.
     """
-    if facts.order != "key":
-        return
     rest = f"{facts.base}#rest"
     await channel.exchange_declare(rest, exchange_type="fanout", durable=True)
     await channel.exchange_declare(
