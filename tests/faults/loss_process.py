@@ -2,10 +2,11 @@
 
     python -m tests.faults.loss_process ROLE URL NAMESPACE LOG PART
 
-The publisher sends its part of the numbers, WINDOW at once, and repeats each with the same id until
-it is confirmed. It notes what it tries (``t 7``), what ended unknown (``u 7``), was refused for
-want of room (``f 7``) and was confirmed (``c 7``). The consumer notes what its handler had, and
-whether it came flagged (``h 7 1``), before the delivery is settled; it ends when its input ends.
+The publisher sends its part of the numbers, WINDOW at once, as far as a line of its input allows
+(``5000``), and repeats each with the same id until it is confirmed. It notes what it tries
+(``t 7``), what ended unknown (``u 7``), was refused for want of room (``f 7``) and was confirmed
+(``c 7``). The consumer notes what its handler had, and whether it came flagged (``h 7 1``), before
+the delivery is settled; it ends when its input ends.
 Lines are written at once, by one call each, so that a killed process leaves whole lines.
 """
 
@@ -29,8 +30,6 @@ CONSUMERS = 3
 PREFETCH = 32
 PARTITIONS = 3
 """So that three members of a group on Kafka all have work."""
-PAUSE_S = 0.04
-"""After each publish of a worker: so that all kills fall into the time of publishing."""
 START_S = 60.0
 
 
@@ -46,6 +45,29 @@ class Log:
         os.write(self.descriptor, f"{words}\n".encode())
 
 
+class Gate:
+    """Lets numbers through up to what the parent process wrote last; all, once it wrote COUNT."""
+
+    def __init__(self) -> None:
+        self._limit = 0
+        self._raised = asyncio.Condition()
+
+    async def listen(self) -> None:
+        """Read limits until COUNT, or until the input ends."""
+        while self._limit < COUNT:
+            line = await asyncio.to_thread(sys.stdin.readline)
+            async with self._raised:
+                self._limit = int(line or COUNT)
+                self._raised.notify_all()
+
+    async def wait(self, number: int) -> None:
+        """Return once a number may be sent."""
+        if number < self._limit:
+            return
+        async with self._raised:
+            await self._raised.wait_for(lambda: number < self._limit)
+
+
 def _app(url: str, namespace: str) -> App:
     app = App(settings=Settings(url=url, namespace=namespace, connect_wait_s=START_S))
     app.topic("numbers", partitions=PARTITIONS if url.startswith("kafka") else 1)
@@ -55,14 +77,15 @@ def _app(url: str, namespace: str) -> App:
 async def _publish(app: App, log: Log, part: int) -> None:
     app.subscriber("numbers", group="readers")(_elsewhere)
     await app.start(consume=False)
-    numbers = iter(range(part, COUNT, PUBLISHERS))
+    numbers, gate = iter(range(part, COUNT, PUBLISHERS)), Gate()
 
     async def work() -> None:
         for number in numbers:
+            await gate.wait(number)
             await _until_confirmed(app, log, number)
-            await asyncio.sleep(PAUSE_S)
 
     async with asyncio.TaskGroup() as group:
+        group.create_task(gate.listen())
         for _ in range(WINDOW):
             group.create_task(work())
     await app.close()

@@ -21,20 +21,12 @@ from tests.faults.loss_record import LossRecord
 pytestmark = [pytest.mark.long, pytest.mark.exclusive]
 ROOT = Path(__file__).parents[2]
 SERVER = -1
-PLAN = (
-    (0.05, 0),
-    (0.10, SERVER),
-    (0.18, 1),
-    (0.26, SERVER),
-    (0.34, 2),
-    (0.42, SERVER),
-    (0.50, 0),
-    (0.58, SERVER),
-    (0.66, 1),
-    (0.74, SERVER),
-    (0.82, 2),
-)
-"""Who is killed when so much of all is confirmed: the server five times, each consumer twice."""
+PLAN = (0, SERVER, 1, SERVER, 2, SERVER, 0, SERVER, 1, SERVER, 2)
+"""Who is killed, each in a stretch of its own: the server five times, each consumer twice."""
+STRETCH = COUNT // (len(PLAN) + 1)
+"""So many numbers are let through for each; the kill comes when a fourth of them is confirmed."""
+RECOVERED = 500
+"""So many are handled after a kill before the next stretch begins."""
 STALL_S = 120.0
 """Nothing new is handled for so long: what is missing will not come."""
 CONTROL_S = 180.0
@@ -55,6 +47,12 @@ class Cast:
         """All five."""
         self.publishers = [await self._begin("publisher", part) for part in range(PUBLISHERS)]
         self.consumers = [await self._begin("consumer", part) for part in range(CONSUMERS)]
+
+    def allow(self, limit: int) -> None:
+        """Let the numbers below the limit be published."""
+        for publisher in self.publishers:
+            assert publisher.stdin is not None
+            publisher.stdin.write(f"{limit}\n".encode())
 
     async def kill(self, part: int) -> None:
         """Kill a consumer without warning, and begin it again."""
@@ -110,6 +108,20 @@ async def _until(record: LossRecord, condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.1)  # between two looks at the logs
 
 
+async def _stretch(cast: Cast, record: LossRecord, number: int, victim: int, backend: str) -> None:
+    """Let a stretch of numbers be published, kill somebody meanwhile, and see work go on."""
+    begin, end = number * STRETCH, (number + 1) * STRETCH
+    cast.allow(end)
+    await _until(record, lambda: len(record.confirmed) >= begin + STRETCH // 4)
+    if victim == SERVER:
+        await _restart_by_force(backend)
+    else:
+        await cast.kill(victim)
+    record.read()
+    enough = min(end, len(record.handled) + RECOVERED)
+    await _until(record, lambda: len(record.handled) >= enough)
+
+
 @pytest.mark.parametrize(
     "backend",
     [
@@ -125,13 +137,9 @@ async def test_kills_of_server_and_consumers_lose_nothing(backend: str, tmp_path
     began = time.monotonic()
     try:
         await cast.start()
-        for share, victim in PLAN:
-            wanted = int(share * COUNT)
-            await _until(record, lambda wanted=wanted: len(record.confirmed) >= wanted)
-            if victim == SERVER:
-                await _restart_by_force(backend)
-            else:
-                await cast.kill(victim)
+        for number, victim in enumerate(PLAN):
+            await _stretch(cast, record, number, victim, backend)
+        cast.allow(COUNT)
         await _until(record, lambda: len(record.confirmed) == COUNT and not record.lost)
         statuses = await cast.stop()
         record.read()
