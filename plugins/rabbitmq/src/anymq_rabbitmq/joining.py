@@ -102,6 +102,7 @@ class Joining:
             self._roll_call,
             self._settler,
             self._decode,
+            count=self._directory.count,
             prefetch=prefetch,
             on_lost=on_lost,
         )
@@ -126,7 +127,7 @@ class Joining:
             **changes,  # type: ignore[arg-type]
         )
 
-    def _roll_call(self, base: str, *, on_change: Callable[..., None]) -> RollCall:
+    def _roll_call(self, base: str, *, on_change: Callable[..., Awaitable[None]]) -> RollCall:
         return RollCall(
             self._intake,
             self._publisher,

@@ -8,7 +8,7 @@ from functools import partial
 
 from anymq.abc import Subscription
 from anymq.abc.broker import OnLost
-from anymq.errors import AnyMQError, BackendUnavailable, ClosedError
+from anymq.errors import AnyMQError, ClosedError
 from anymq.message import Delivery
 from anymq.outcome import STALE, Settlement, SettleResult
 from anymq_rabbitmq.arrival import Arrival
@@ -21,6 +21,9 @@ from anymq_rabbitmq.settling import Settler
 
 __all__ = ["KeyedSubscription", "KeyedTopic"]
 
+_JOIN_S = 2.0
+"""How long joining waits for the other members to make room."""
+_MOVE_S = 1.0
 IntakeOf = Callable[..., Intake]
 
 
@@ -49,19 +52,21 @@ class KeyedSubscription(Subscription):
         settler: Settler,
         decode: Callable[[str, Inlet, Arrival], Delivery],
         *,
+        count: Callable[[str], Awaitable[tuple[int, int] | None]],
         prefetch: int,
         on_lost: OnLost,
     ) -> None:
         self.group = group
         self._topics = topics
         self._settler = settler
+        self._count = count
+        """Ready messages and consumers of a queue."""
         self._prefetch = prefetch
         self._news = asyncio.Event()
-        self._is_begun = False
         self._is_paused = False
         self._is_stopped = False
         self._is_closed = False
-        of = partial(intake_of, news=self._news, is_consuming=False)
+        of = partial(intake_of, news=self._news)
         share = max(1, prefetch // max(1, sum(len(topic.partitions) for topic in topics)))
         self._lanes: dict[str, Lane] = {}
         for topic in topics:
@@ -76,9 +81,17 @@ class KeyedSubscription(Subscription):
         ]
 
     async def open(self) -> None:
-        """Make sure of the queues. Raises TopologyError for a missing one, BackendUnavailable."""
+        """Get in line for every partition, and have the other members make room.
+
+        Raises: TopologyError for a missing queue, BackendUnavailable.
+        """
         for lane in self._lanes.values():
             await lane.intake.open()
+        for topic, call in zip(self._topics, self._calls, strict=True):
+            await call.open()
+            counted = await self._count(topic.partitions[0].queue)
+            others = counted[1] - 1 if counted is not None else 0
+            await call.wait_for(others, limit_s=_JOIN_S)
 
     def is_member_of(self, topic: str, group: str) -> bool:
         """Whether it is open and reads this group's messages of this topic."""
@@ -101,8 +114,6 @@ class KeyedSubscription(Subscription):
     async def receive(self, *, max_messages: int, wait_s: float) -> Sequence[Delivery]:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
-        if not self._is_begun and not self._is_stopped:
-            await self._begin()
         while True:
             self._check()
             self._news.clear()
@@ -164,7 +175,7 @@ class KeyedSubscription(Subscription):
                 async with asyncio.timeout(timeout_s), asyncio.TaskGroup() as closing:
                     for lane in self._lanes.values():
                         closing.create_task(_ended(lane.end()))
-                    for call in self._calls if self._is_begun else ():
+                    for call in self._calls:
                         closing.create_task(_ended(call.aclose()))
         except AnyMQError:
             pass  # the connection is gone, and with it all that was unsettled
@@ -189,17 +200,7 @@ class KeyedSubscription(Subscription):
                 self._lanes[queue] = self._lanes.pop(queue)  # the others come first next time
         return found
 
-    async def _begin(self) -> None:
-        self._is_begun = True
-        try:
-            for lane in self._lanes.values():
-                await lane.intake.go_on()
-            for call in self._calls:  # once we are in line: others leave for us
-                await call.open()
-        except BackendUnavailable:
-            pass  # the intakes try again by themselves
-
-    def _share(self, topic: KeyedTopic, members: Sequence[str]) -> None:
+    async def _share(self, topic: KeyedTopic, members: Sequence[str]) -> None:
         """Everyone leaves what is another's, so that its owner comes first in line."""
         if self._is_stopped:
             return
@@ -212,6 +213,13 @@ class KeyedSubscription(Subscription):
             else:
                 lane.leave()
         self._news.set()
+        try:
+            async with asyncio.timeout(_MOVE_S):
+                while any(lane.is_moving for lane in self._lanes.values()):
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            pass  # the server is slow; the others need not wait for it
 
     async def _go_on(self, lane: Lane) -> None:
         """Leave a partition of which nothing is being handled any more, if it is to be left."""

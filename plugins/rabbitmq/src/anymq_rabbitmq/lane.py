@@ -106,6 +106,11 @@ class Lane:
         self.is_leaving = False
 
     @property
+    def is_moving(self) -> bool:
+        """Whether it is on its way to the end of the line."""
+        return self.intake.channel is None or (self.is_leaving and not self.out)
+
+    @property
     def unsettled(self) -> int:
         """How many messages are here, handed out or not."""
         return len(self.intake.arrived) + len(self._held)
@@ -149,11 +154,7 @@ class Lane:
             self._keys.discard(delivery.message.key)
 
     async def _consume(self, channel: DataChannel) -> Sequence[str]:
-        client = channel.client
-        if not self.intake.is_consuming:
-            await client.queue_declare(self.inlet.queue, passive=True)
-            return []
-        await client.basic_qos(prefetch_count=self._prefetch)
+        await channel.client.basic_qos(prefetch_count=self._prefetch)
         return [await channel.consume(self.inlet.queue)]
 
     def _lose(self) -> None:

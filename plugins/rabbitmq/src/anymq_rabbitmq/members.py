@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from pamqp.common import FieldTable
 
@@ -38,16 +38,18 @@ class RollCall:
         group: str,
         *,
         came: float,
-        on_change: Callable[[Sequence[str]], None],
+        on_change: Callable[[Sequence[str]], Awaitable[None]],
         timeout_s: float,
     ) -> None:
-        """``came`` decides the place in the order; ``on_change`` hears of all members."""
+        """``came`` decides the place in the order; ``on_change`` hears of all members, and
+        returns when room was made for those that came."""
         self.id = f"{came:020.6f}-{new_id()}"
         self._publisher = publisher
         self._group = group
         self._on_change = on_change
         self._timeout_s = timeout_s
         self._heard: dict[str, float] = {}
+        self._answered = asyncio.Event()
         self._intake = intake_of(self._consume, _nothing)
         self._background = Background()
 
@@ -56,6 +58,16 @@ class RollCall:
         await self._intake.open()
         await self._background.open()
         self._background.start(self._listen(), name="rabbitmq members", on_failure=_ignore)
+
+    async def wait_for(self, count: int, *, limit_s: float) -> None:
+        """Wait until so many others have answered, which they do once they have made room."""
+        try:
+            async with asyncio.timeout(limit_s):
+                while len(self._heard) < count:
+                    self._answered.clear()
+                    await self._answered.wait()
+        except TimeoutError:
+            pass  # one that is slow, or dead: it is made up for later
 
     async def aclose(self) -> None:
         """Say good-bye."""
@@ -90,7 +102,8 @@ class RollCall:
                 else:
                     self._heard[who] = loop.time()
             if is_changed:
-                self._on_change(sorted([self.id, *self._heard]))
+                await self._on_change(sorted([self.id, *self._heard]))
+                self._answered.set()
             if is_asked or loop.time() >= next_at:
                 next_at = loop.time() + _EVERY_S
                 await self._say("here")
