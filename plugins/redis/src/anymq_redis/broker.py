@@ -111,7 +111,7 @@ class RedisBroker(Broker):
             member,
             discovery=discovery,
             reader=self._link("reader", is_reader=True),
-            settler=self._link("settler"),
+            settler=self._link("settler", is_reader=True),
             clock=self._context.clock,
             condition=self._condition,
             prefetch=prefetch,

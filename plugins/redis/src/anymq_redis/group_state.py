@@ -17,6 +17,7 @@ class Member:
     """One consumer of one stream."""
 
     name: bytes
+    held: int
     idle_s: float
     """Since its last command; waiting counts as one."""
 
@@ -24,7 +25,7 @@ class Member:
     def of(cls, info: Sequence[Any]) -> Member:
         """From one element of XINFO CONSUMERS."""
         facts = _pairs(info)
-        return cls(facts[b"name"], int(facts[b"idle"]) / 1000)
+        return cls(facts[b"name"], int(facts[b"pending"]), int(facts[b"idle"]) / 1000)
 
 
 def state_of(
@@ -42,13 +43,15 @@ def state_of(
         facts for info in infos for facts in map(_pairs, info) if facts[b"name"].decode() == group
     ]
     lags = [facts.get(b"lag") for facts in rows]
-    here = {m.name for m in consumers if m.idle_s < gone_s} - {RETURNED_TO.encode()}
-    idle_s = min((member.idle_s for member in consumers), default=None)
+    members = [member for member in consumers if member.name != RETURNED_TO.encode()]
+    returned = sum(member.held for member in consumers if member.name == RETURNED_TO.encode())
+    here = {member.name for member in members if member.idle_s < gone_s}
+    idle_s = min((member.idle_s for member in members), default=None)
     return GroupState(
         topic=topic,
         name=group,
-        ready=None if None in lags else sum(int(lag) for lag in lags if lag is not None),
-        in_flight=sum(int(facts[b"pending"]) for facts in rows),
+        ready=None if None in lags else returned + sum(int(lag) for lag in lags if lag is not None),
+        in_flight=sum(int(facts[b"pending"]) for facts in rows) - returned,
         delayed=delayed,
         dead=dead,
         members=len(here),

@@ -109,8 +109,9 @@ class Ownership:
         late = [feed for feed, since in self._leaving.items() if now - since > DRAIN_S]
         self._end_held(late)
         feeds = [feed for feed in self._member.feeds if feed.keys == keys]
-        busy = {f.partition for f in feeds if f in self._reading or self._holdings.has(f)}
-        given_up = {f.partition for f in feeds if f in self._leaving} - busy
+        leaving = [feed for feed in feeds if feed in self._leaving]
+        busy = {f.partition for f in leaving if f in self._reading or self._holdings.has(f)}
+        given_up = {feed.partition for feed in leaving} - busy
         own = feeds[0].companions
         lease_ms = int(self._member.options.lease_s * 1000)
         partitions = 1 + max(feed.partition for feed in feeds)

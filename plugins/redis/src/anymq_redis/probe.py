@@ -53,7 +53,8 @@ async def look(link: Link, options: RedisOptions, condition: Condition) -> Healt
             return Health("down", condition.trouble)
         return _judge(_facts(reply), options)
     except AnyMQError as error:
-        if isinstance(error.__cause__, TimeoutError) and condition.silent_s < PATIENCE_S:
+        is_slow = isinstance(error.__cause__, TimeoutError) and condition.silent_s < PATIENCE_S
+        if is_slow and not condition.trouble:
             return Health("degraded", str(error))
         return Health("down", str(error))
 

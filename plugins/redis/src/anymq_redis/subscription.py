@@ -144,6 +144,7 @@ class RedisSubscription(Subscription):
     async def pause(self) -> None:
         self._is_paused = self._intake.is_shut = True
         self._reader.rest()
+        self._settler.rest()
 
     async def resume(self) -> None:
         self._is_paused = False
