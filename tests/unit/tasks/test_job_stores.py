@@ -14,6 +14,7 @@ from anymq.abc import BackendContext, JobRecord, JobStore
 from anymq.abc.job_store import TERMINAL_STATES, JobState
 from anymq.config import Settings, resolve_role
 from anymq.plugins.registry import Registry
+from anymq.stores.sql_job_store import SqlJobStore
 from anymq.support.clock import SystemClock
 from anymq.support.ids import new_id
 from anymq.urls import parse_url
@@ -21,7 +22,13 @@ from anymq.urls import parse_url
 __all__: list[str] = []
 
 QUEUED = JobRecord("job-1", "queued", 1, progress=b"{}")
-KINDS = ["memory", "sqlite", pytest.param("redis", marks=pytest.mark.server("redis"))]
+KINDS = [
+    "memory",
+    "sqlite",
+    "sqlite+aiosqlite",
+    pytest.param("redis", marks=pytest.mark.server("redis")),
+    pytest.param("postgres", marks=pytest.mark.server("postgres")),
+]
 
 
 @pytest.fixture(params=KINDS)
@@ -29,9 +36,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where the store is."""
     if request.param == "memory":
         return f"memory://{new_id()}"
-    if request.param == "redis":
-        return os.environ["ANYMQ_TEST_REDIS_URL"]
-    return f"sqlite:///{tmp_path}/jobs.db"
+    if request.param in ("redis", "postgres"):
+        return os.environ[f"ANYMQ_TEST_{request.param.upper()}_URL"]
+    return f"{request.param}:///{tmp_path}/jobs.db"
 
 
 @pytest.fixture
@@ -51,6 +58,8 @@ async def store(url: str, namespace: str) -> AsyncIterator[JobStore]:
 
 def make(url: str, namespace: str = "") -> JobStore:
     """A store, not open yet."""
+    if url.startswith("sqlite+"):
+        return SqlJobStore(url, BackendContext(SystemClock(), namespace))
     target = resolve_role(Settings(url=parse_url(url)), "tasks", Registry())
     factory = target.descriptor.job_store
     if factory is None:
