@@ -45,9 +45,12 @@ def main(descriptor: int) -> None:
         _import_main(hello.main_path)
     calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, calls), daemon=True).start()
-    pipe.sendall(frame(Answer("ready")))
-    while True:
-        pipe.sendall(frame(_run(_read_work(calls.get()), pipe)))
+    try:
+        pipe.sendall(frame(Answer("ready")))
+        while True:
+            pipe.sendall(frame(_run(_read_work(calls.get()), pipe)))
+    except ConnectionError:
+        return  # the worker is gone, and with it whoever wants to know
 
 
 def _listen(pipe: socket.socket, calls: queue.SimpleQueue[bytes]) -> None:
