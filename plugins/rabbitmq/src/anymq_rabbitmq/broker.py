@@ -61,16 +61,7 @@ class RabbitMQBroker(Broker):
             context, self._directory, groups=self._groups, groups_of=self._repairs.groups_of
         )
         self._settler = Settler(self._publisher, self._addressing)
-        self._management = RabbitManagement(
-            self._links.consuming,
-            self._directory,
-            self._catalog,
-            self._groups,
-            context,
-            on_removed=self._repairs.forget_group,
-            members_of=self._members_of,
-            timeout_s=options.request_timeout_s,
-        )
+        self._management = self._managing()
         self._joining = Joining(
             options,
             context,
@@ -147,6 +138,18 @@ class RabbitMQBroker(Broker):
                 closing.create_task(subscription.aclose(timeout_s=timeout_s / 2))
         left_s = deadline - asyncio.get_running_loop().time()
         await self._links.aclose(timeout_s=max(0.0, left_s))
+
+    def _managing(self) -> RabbitManagement:
+        return RabbitManagement(
+            self._links.consuming,
+            self._directory,
+            self._catalog,
+            self._groups,
+            self._context,
+            on_removed=self._repairs.forget_group,
+            members_of=self._members_of,
+            timeout_s=self._options.request_timeout_s,
+        )
 
     def _members_of(self, topic: str, group: str) -> list[RabbitSubscription | KeyedSubscription]:
         return [s for s in self._subscriptions if s.is_member_of(topic, group)]
