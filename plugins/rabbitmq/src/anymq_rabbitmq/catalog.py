@@ -49,6 +49,8 @@ class Catalog:
         self._found: dict[tuple[str, str | None], CatalogEntry] = {}
         self._next = 0
         """The offset to read on from: what is before it is in ``_found``."""
+        self._forgotten = 0
+        """How often that was in vain, while somebody may have been reading."""
         self._reading = asyncio.Lock()
         """Guards both against a second reader."""
 
@@ -62,8 +64,11 @@ class Catalog:
     async def entries(self) -> set[CatalogEntry]:
         """What is declared now. Raises TopologyError where nothing ever was."""
         async with self._reading:
-            start = self._next if self._next else "first"
-            lines = await read_present(self._link, CATALOG, start, timeout_s=self._timeout_s)
+            while True:
+                forgotten, start = self._forgotten, self._next or "first"
+                lines = await read_present(self._link, CATALOG, start, timeout_s=self._timeout_s)
+                if forgotten == self._forgotten:
+                    break
             for line in lines:
                 offset = offset_of(line)
                 if offset >= self._next:
@@ -73,6 +78,7 @@ class Catalog:
 
     def forget(self) -> None:
         """Read from the beginning next time: the server may be another one, or empty."""
+        self._forgotten += 1
         self._next = 0
         self._found.clear()
 
