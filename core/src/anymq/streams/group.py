@@ -108,12 +108,14 @@ class GroupReading(Generic[T]):
         if self._task is None:
             raise InvalidState("use 'async with stream.group(...) as member' first")
         is_auto = self._commit_policy == "after"
-        while (taken := await self._shelf.take()) is not None:
-            raw, progress, item = taken
-            item.since = self._role.clock.monotonic()
-            yield StreamRecord(raw, self._read)
-            if is_auto:
-                self._done(progress, raw.position)
+        shelf, monotonic, read = self._shelf, self._role.clock.monotonic, self._read
+        while await shelf.wait_news():
+            while (taken := shelf.take()) is not None:
+                raw, progress, item = taken
+                item.since = monotonic()
+                yield StreamRecord(raw, read)
+                if is_auto:
+                    self._done(progress, raw.position)
 
     def done(self, record: StreamRecord[T]) -> bool:
         """Say that a record is done; any order. False if it was, or its partition is not ours.

@@ -31,28 +31,43 @@ class Shelf:
         self._failure: Exception | None = None
         self._is_closed = False
 
-    async def put(self, item: Read) -> None:
-        """Add one; waits while it is full."""
-        while len(self._items) >= self._size:
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more may be added now."""
+        return len(self._items) >= self._size
+
+    async def wait_room(self) -> None:
+        """Until there is room."""
+        while self.is_full:
             self._room.clear()
             await self._room.wait()
-        self._items.append(item)
-        self._news.set()
 
-    async def take(self) -> Read | None:
-        """The next one whose partition is still ours; None once it is closed."""
-        while True:
-            while self._items:
-                item = self._items.popleft()
+    def add(self, item: Read) -> None:
+        """Put one there; only while it is not full."""
+        self._items.append(item)
+        if len(self._items) == 1:
+            self._news.set()
+
+    def take(self) -> Read | None:
+        """The next one whose partition is still ours, if there is one; never waits."""
+        while self._items:
+            item = self._items.popleft()
+            if len(self._items) == self._size - 1:
                 self._room.set()
-                if item[1].is_open:
-                    return item
+            if item[1].is_open:
+                return item
+        return None
+
+    async def wait_news(self) -> bool:
+        """Until there may be something to take; False once it is closed. Raises what ended it."""
+        while not self._items:
             if self._failure is not None:
                 raise self._failure
             if self._is_closed:
-                return None
+                return False
             self._news.clear()
             await self._news.wait()
+        return True
 
     def fail(self, error: Exception) -> None:
         """Have whoever takes the next one raise this."""
@@ -99,6 +114,7 @@ class Lane:
 
     async def run(self) -> None:
         """Read for ever."""
+        shelf = self._shelf
         async with self._reading as reading:
             while True:
                 try:
@@ -109,7 +125,9 @@ class Lane:
                     progress = self.partitions.get(record.partition)
                     if progress is not None:
                         item = progress.read(record.position)
-                        await self._shelf.put((record, progress, item))
+                        if shelf.is_full:
+                            await shelf.wait_room()
+                        shelf.add((record, progress, item))
                 if records:
                     for progress in self.partitions.values():
                         progress.passed(records[-1].position)
