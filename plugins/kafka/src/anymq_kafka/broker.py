@@ -80,7 +80,7 @@ class KafkaBroker(Broker):
 
     def _recovered(self) -> None:
         for subscription in self._subscriptions:
-            subscription.suspects_missing()
+            subscription.reconnected()
 
     def _holds(self, topic: str, group: str) -> tuple[int, int]:
         held = [subscription.holds(topic, group) for subscription in self._subscriptions]

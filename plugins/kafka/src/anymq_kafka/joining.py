@@ -73,15 +73,17 @@ class Joining:
                 await subscription.aclose(timeout_s=self._timeout_s)
         return subscription
 
-    async def check(self, subscription: KafkaSubscription) -> None:
+    async def check(self, subscription: KafkaSubscription, is_suspect: bool) -> None:
         """Begin anew where the cluster lost all and was restored.
 
-        Raises TopologyError unless the topics that were named are there, with their groups.
+        ``is_suspect``: raise TopologyError unless the topics that were named are there, with their
+        groups.
         """
         await self._link.restore(timeout_s=self._timeout_s)
         generation = self._link.declarations.generation
         if generation == self._generation:
-            await self._exist()
+            if is_suspect:
+                await self._exist()
             return
         self._joined.clear()
         found = [*self._plain, *await self._matching()]

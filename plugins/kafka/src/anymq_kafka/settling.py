@@ -31,9 +31,13 @@ class SettleCall:
         self._bridge = bridge
         self._told: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
 
-    async def answers(self) -> Answers:
-        """One for each partition. May be cancelled."""
-        return await self._told
+    async def answers(self, until: float) -> Answers:
+        """One for each partition, or none if the time (of the loop) is up. May be cancelled."""
+        try:
+            async with asyncio.timeout_at(until):
+                return await self._told
+        except TimeoutError:
+            return {}
 
     def abandon(self) -> None:
         """Nobody will commit any of it."""

@@ -13,14 +13,14 @@ from anymq.outcome import SETTLED, STALE, Ack, Release, Settlement, SettleResult
 from anymq_kafka.acks import Acks
 from anymq_kafka.member import Arrival, InHand, Member
 from anymq_kafka.partition import OwnedPartition
-from anymq_kafka.settling import Answers, SettleCall
+from anymq_kafka.settling import SettleCall
 from anymq_kafka.tray import Tray
 
 __all__ = ["KafkaSubscription"]
 
-Check = Callable[["KafkaSubscription"], Awaitable[None]]
-"""Has a subscription read anew what was lost and declared again; raises TopologyError if a topic
-of it does not exist any more."""
+Check = Callable[["KafkaSubscription", bool], Awaitable[None]]
+"""Has a subscription read anew what was lost and declared again; asked to, raises TopologyError if
+a topic of it does not exist any more."""
 LookForMore = Callable[["KafkaSubscription"], Awaitable[None]]
 """Joins topics that match a pattern and are new."""
 
@@ -54,6 +54,7 @@ class KafkaSubscription(Subscription):
         self._is_paused = False
         self._is_stopped = False
         self._is_suspect = False
+        self._is_cut_off = False
         self._is_purging = False
         self._failure: Exception | None = None
         self.is_closed = False
@@ -106,7 +107,7 @@ class KafkaSubscription(Subscription):
         self._calls |= calls.keys()
         try:
             for call, partitions in calls.items():
-                answers = await _within(until, call.answers()) or {}
+                answers = await call.answers(until)
                 for partition in partitions:
                     answer = answers.get(partition, unknown)
                     self._answer(items, acks.places[partition], answer, results)
@@ -234,8 +235,12 @@ class KafkaSubscription(Subscription):
         self._news.set()
 
     def suspects_missing(self) -> None:
-        """A topic may be gone; the next ``receive`` looks. Also told after a reconnect."""
         self._is_suspect = True
+        self._news.set()
+
+    def reconnected(self) -> None:
+        """The cluster was out of reach: the next ``receive`` sees whether all is still there."""
+        self._is_cut_off = True
         self._news.set()
 
     def ended(self, member: Member, error: Exception | None) -> None:
@@ -248,12 +253,12 @@ class KafkaSubscription(Subscription):
             raise ClosedError("this subscription is closed")
         if self._failure is not None:
             raise self._failure
-        if self._is_suspect:
-            self._is_suspect = False
+        if self._is_cut_off or self._is_suspect:
+            is_suspect, self._is_cut_off, self._is_suspect = self._is_suspect, False, False
             try:
-                await self._check(self)
+                await self._check(self, is_suspect)
             except BackendUnavailable:
-                self._is_suspect = True  # asked again with the next receive
+                self._is_cut_off, self._is_suspect = True, is_suspect  # asked again with the next
 
     async def _look(self, now: float) -> None:
         if self._look_for_more is None or now < self._next_look:
@@ -288,11 +293,3 @@ class KafkaSubscription(Subscription):
     def _hold(self) -> None:
         for member in self._members:
             member.hold(self._is_paused or self._is_stopped)
-
-
-async def _within(until: float, answers: Awaitable[Answers]) -> Answers | None:
-    try:
-        async with asyncio.timeout_at(until):
-            return await answers
-    except TimeoutError:
-        return None
