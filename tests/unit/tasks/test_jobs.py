@@ -228,3 +228,16 @@ async def test_queues_are_served_by_those_who_are_told_to() -> None:
     assert await (await quick.submit()).result(5) == "quick"
     assert await waiting.state() == "queued"
     await app.close()
+
+
+def test_scripts_submit_and_wait_without_a_loop_of_their_own() -> None:
+    """Through the application's blocking side."""
+    app = make_app()
+
+    @app.task
+    async def double(value: int) -> int:
+        return 2 * value
+
+    with app.sync as s:
+        job = s.run(double.submit(4))
+        assert s.run(job.result(5)) == 8

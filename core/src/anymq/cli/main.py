@@ -21,6 +21,7 @@ from anymq.cli.publish import publish
 from anymq.cli.run_app import run as run_command
 from anymq.cli.state import State, state_of
 from anymq.cli.tail import tail
+from anymq.cli.tasks import task_commands
 from anymq.cli.topology import topology_commands
 from anymq.cli.worker import worker
 from anymq.errors import AnyMQError, ConfigError, PluginError, UnsupportedError
@@ -75,9 +76,14 @@ def _build(state: State) -> typer.Typer:
     )
     for name, function in _COMMANDS.items():
         app.command(name)(function)
-    for name, commands in (("topology", topology_commands()), ("dlq", dlq_commands())):
+    groups_of_commands = (
+        ("topology", topology_commands()),
+        ("dlq", dlq_commands()),
+        ("tasks", task_commands()),
+    )
+    for name, commands in groups_of_commands:
         app.add_typer(commands, name=name)
-    add_extension_commands(app, state, taken=(*_COMMANDS, "topology", "dlq"))
+    add_extension_commands(app, state, taken=(*_COMMANDS, "topology", "dlq", "tasks"))
     return app
 
 

@@ -71,6 +71,13 @@ class SyncApp:
         """As ``App.request``."""
         return self._call(self._app.request(topic, body, timeout_s=timeout_s, **options), timeout_s)
 
+    def run(self, work: Coroutine[Any, Any, ResultT], *, timeout_s: float = 10.0) -> ResultT:
+        """Await anything of the application: ``s.run(task.submit(1))``, ``s.run(job.result(5))``.
+
+        Raises what it raises, and TimeoutError when it takes longer.
+        """
+        return self._call(work, timeout_s)
+
     def _call(self, work: Coroutine[Any, Any, ResultT], timeout_s: float) -> ResultT:
         loop = self._loop
         if loop is None or loop.is_closed():
