@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
 from pydantic import SecretStr
 
 from anymq.abc import BackendContext, BackendEvent
@@ -96,6 +98,17 @@ async def test_an_open_broker_tells_what_it_is(bench: Bench) -> None:
 
 
 @pytest.mark.server("kafka")
+async def test_the_clients_can_be_had(bench: Bench) -> None:
+    """The producer and the admin client, as the library has them; nothing of another type."""
+    broker = await bench.broker()
+
+    producer, admin = broker.native(Producer), broker.native(AdminClient)
+
+    assert isinstance(producer, Producer)
+    assert isinstance(admin, AdminClient)
+    assert broker.native(Consumer) is None
+
+
 async def test_closing_ends_every_thread(bench: Bench) -> None:
     """Producer, members and anonymous subscriptions: none goes on, within the limit."""
     before = set(threading.enumerate())
