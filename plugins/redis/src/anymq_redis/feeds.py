@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from anymq.message import Delivery, Lane
 from anymq_redis.keys import GroupKeys, TopicKeys
@@ -50,20 +51,19 @@ class Feed:
         return "1" if self.lane == "retry" else "0"
 
     def delivery(
-        self, group: str | None, entry: Sequence[object], *, taken_over: bool = False
+        self, group: str | None, entry: Sequence[Any], *, taken_over: bool = False
     ) -> Delivery:
         """An entry (id, fields, and how often it was delivered where that is known)."""
-        raw_id, fields, *counted = entry
-        entry_id = raw_id.decode()  # type: ignore[attr-defined]  # bytes, as the server sends it
+        entry_id = entry[0].decode()
         position = self.label + entry_id
         message, returned = decode(
-            fields,  # type: ignore[arg-type]  # a list of bytes
+            entry[1],
             topic=self.topic,
             lane=self.lane,
             position=position,
             entry_id=entry_id,
         )
-        deliveries = int(counted[0]) if counted else 1  # type: ignore[call-overload]
+        deliveries = entry[2] if len(entry) > 2 else 1
         return Delivery(
             message=message,
             group=group,

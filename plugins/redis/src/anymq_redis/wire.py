@@ -54,27 +54,43 @@ def decode(
     fields: Sequence[bytes], *, topic: str, lane: Lane, position: str, entry_id: str
 ) -> tuple[Message, int | None]:
     """The message of an entry, and how often it was delivered before it was given back."""
-    body: bytes | None = None
+    try:
+        body, headers = _read(fields)
+    except UnicodeDecodeError:
+        replaced = [f.decode("utf-8", "replace").encode() for f in fields]
+        headers = _read(replaced)[1]
+        body = _read_body(fields)
     returned: int | None = None
-    headers: dict[str, str] = {}
-    pairs = iter(fields)
-    for name, value in zip(pairs, pairs, strict=True):
-        if name == _BODY and body is None:
-            body = value
-        else:
-            headers[name.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
     if RETURNED in headers:
         text = headers.pop(RETURNED)
         returned = int(text) if text.isdecimal() else 0
     message = from_headers(
         headers,
         topic=topic,
-        body=body or b"",
+        body=body,
         fallback_id=position,
         fallback_time=id_time(entry_id),
         lane=lane,
     )
     return message, returned
+
+
+def _read(fields: Sequence[bytes]) -> tuple[bytes, dict[str, str]]:
+    """The body and all other fields. Raises UnicodeDecodeError for what is no text."""
+    body: bytes | None = None
+    headers: dict[str, str] = {}
+    pairs = iter(fields)
+    for name in pairs:
+        if name == _BODY and body is None:
+            body = next(pairs)
+        else:
+            headers[name.decode()] = next(pairs).decode()
+    return body or b"", headers
+
+
+def _read_body(fields: Sequence[bytes]) -> bytes:
+    names = fields[::2]
+    return fields[2 * names.index(_BODY) + 1] if _BODY in names else b""
 
 
 def id_time(entry_id: str) -> float:
