@@ -159,6 +159,17 @@ def test_after_a_crash_only_what_was_out_is_charged() -> None:
     assert CommitNote.decode(partition.commit().metadata, 0).out == ()
 
 
+@pytest.mark.parametrize(
+    ("first", "end", "expected"),
+    [(0, 9, (5, 0)), (0, 5, (5, 0)), (7, 9, (7, 2)), (0, 3, (3, 0))],
+)
+def test_where_to_go_on_in_a_log(first: int, end: int, expected: tuple[int, int]) -> None:
+    """Within it nothing is skipped; what was deleted is counted; what was cut off comes anew."""
+    partition = OwnedPartition("t", 0, "main", position=5, window=WINDOW)
+
+    assert partition.resume_at(first, end) == expected
+
+
 def test_a_partition_that_is_gone_settles_nothing() -> None:
     """Neither does an offset that was never handed out."""
     partition = OwnedPartition("t", 0, "main", position=0, window=WINDOW)

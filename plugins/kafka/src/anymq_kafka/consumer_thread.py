@@ -206,7 +206,7 @@ class ConsumerThread(ABC):
             return
         if error.code() == KafkaError._PARTITION_EOF:
             self.note_end(message.topic() or "", message.partition() or 0, message.offset() or 0)
-        elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+        elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION):
             self.note_reset(consumer, message.topic() or "", message.partition() or 0)
         else:
             self._judge(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as Native
 
 from anymq.support.thread_bridge import ThreadBridge
@@ -21,6 +21,8 @@ Arrival = tuple["Member", OwnedPartition, int, Native, int]
 """Who took a record, its partition and offset, the record, and its count of deliveries."""
 InHand = list[tuple[OwnedPartition, int]]
 _ASK_S = 5.0
+_LOOK_S = 1.0
+"""Asked again as often as it takes; in between others are served."""
 _AHEAD = 64
 """So that the next record is there when one is settled, however small the prefetch is."""
 
@@ -71,6 +73,7 @@ class Member(ConsumerThread):
         self.sink = sink
         self.partitions: dict[Partition, OwnedPartition] = {}
         self._calls: list[SettleCall] = []
+        self._resets: list[Partition] = []
         self._holds = False
 
     def settle(
@@ -156,18 +159,28 @@ class Member(ConsumerThread):
         owned = self.partitions.get((topic, partition))
         at = TopicPartition(topic, partition)
         try:
-            found = consumer.get_watermark_offsets(at, timeout=_ASK_S)
-            if owned is None or found is None:
+            found = consumer.get_watermark_offsets(at, timeout=_LOOK_S)
+            if owned is None:
                 return
+            if found is None:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
             at.offset, lost = owned.resume_at(*found)
             consumer.incremental_unassign([at])  # fetching ended: there is nothing to seek in
             consumer.incremental_assign([at])
             self.keep_paused(consumer, [at])
         except KafkaException:
-            self.note_missing()  # whether the topic is there is asked in another way, too
+            # Out of reach for a moment; whether the topic is there is asked in another way, too.
+            self.note_missing()
+            self._resets.append((topic, partition))
             return
         if lost:
             self.bridge.call(self.sink.trimmed, topic, lost)
+
+    def run_commands(self, consumer: Consumer) -> None:
+        resets, self._resets = self._resets, []
+        for topic, partition in resets:
+            self.note_reset(consumer, topic, partition)
+        super().run_commands(consumer)
 
     def note_missing(self) -> None:
         self.bridge.call(self.sink.suspects_missing)

@@ -139,16 +139,16 @@ class OwnedPartition:
 
         Where to go on, and how many records were deleted unread.
         """
-        lost = first - self.prefix.next if self._is_known else 0
-        if lost < 0:  # the log was cut at its end: what is appended now takes old offsets
+        lost = max(first - self.prefix.next, 0) if self._is_known else 0
+        if self.prefix.next > end:  # the log was cut at its end: what comes takes old offsets
             self.prefix = ContiguousPrefix(end)
             self._start = end
             self._note = CommitNote()
             self._plain_from = 0
-        else:
+        else:  # inside of the log nothing is skipped: it was out of reach for a moment
             self.prefix.skip_to(first)
         self.is_dirty = True
-        return max(first, self.prefix.next), max(lost, 0)
+        return max(first, self.prefix.next), lost
 
     def drop_waiting(self, end: int) -> int:
         """Settle what is before ``end`` and not in hand; how many records that were."""
