@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anymq.abc import JobRecord
     from anymq.tasks.client import TaskClient
 
-__all__ = ["task_commands"]
+__all__ = ["revoke", "show", "task_commands"]
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 

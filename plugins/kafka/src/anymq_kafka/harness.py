@@ -32,7 +32,6 @@ from anymq_kafka.group_admin import GroupAdmin
 from anymq_kafka.options import DEFAULT_PORT, KafkaOptions
 
 if TYPE_CHECKING:
-    from anymq.app import App
     from anymq.plugins.registry import Registry
 
 __all__ = ["KafkaHarness"]
@@ -101,7 +100,7 @@ class KafkaHarness(CommandHarness):
             return
         await super().disrupt(how)
 
-    async def crash(self, app: App) -> None:
+    async def crash(self, app: Any) -> None:
         await super().crash(app)
         self._dead_until = time.monotonic() + _SESSION_S + 1
 

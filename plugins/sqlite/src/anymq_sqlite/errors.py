@@ -15,8 +15,15 @@ from anymq.errors import (
 )
 from anymq.outcome import Rejected, SendResult, Unknown
 
-__all__ = ["FileRefused", "corrupt", "is_busy", "is_damage", "is_lost_sync", "refusal"]
-__all__ += ["translate"]
+__all__ = [
+    "FileRefused",
+    "corrupt",
+    "is_busy",
+    "is_damage",
+    "is_lost_sync",
+    "refusal",
+    "translate",
+]
 
 _PRIMARY = 0xFF
 """An extended code's lowest byte is the code that it extends."""
