@@ -71,6 +71,10 @@ EVERY = [
 ]
 
 
+MODEST = [lie for lie in LIES if lie.unharmed]
+"""Those that leave other checks alone."""
+
+
 @pytest.mark.parametrize("lie", EVERY)
 async def test_a_lie_is_found(lie: Lie) -> None:
     """Each of the checks that are named for it fails."""
@@ -80,7 +84,7 @@ async def test_a_lie_is_found(lie: Lie) -> None:
     assert not passed, f"{lie.says!r} passes {passed}"
 
 
-@pytest.mark.parametrize("lie", LIES[::24], ids=lambda lie: lie.name)
+@pytest.mark.parametrize("lie", MODEST[::20], ids=lambda lie: lie.name)
 async def test_what_a_lie_does_not_touch_passes(lie: Lie) -> None:
     """A kit that failed everything would find every lie, too."""
     results = await _run(lie, lie.unharmed)

@@ -30,7 +30,8 @@ def test_the_factories_make_unopened_drivers() -> None:
 
     assert type(descriptor.broker(RabbitMQOptions(), context)).__name__ == "RabbitMQBroker"
     assert type(descriptor.stream(RabbitMQOptions(), context)).__name__ == "RabbitMQStream"
-    assert descriptor.capabilities.handles == {"release", "retry", "due_at"}
+    handled = {"release", "retry", "due_at", "order_by_key", "ttl", "wildcard"}
+    assert descriptor.capabilities.handles == handled
 
 
 def test_secrets_do_not_show() -> None:
