@@ -15,7 +15,7 @@ from anymq.declarations import SubscriberSpec
 from anymq.emulation.delay import BUCKETS_S, DelayRoute, ladder
 from anymq.emulation.outcomes import Emulation
 from anymq.emulation.priority_subscription import PrioritySubscription
-from anymq.errors import PluginError
+from anymq.errors import ClosedError, PluginError
 from anymq.events import AppEvent, HookFailed
 from anymq.message import Delivery, Message
 from anymq.outcome import Outcome, SendResult
@@ -73,6 +73,7 @@ class Engine:
         self._host = TaskHost(self._crashed)
         self._threads: list[ThreadPoolExecutor] = []
         self._leveled: frozenset[str] = frozenset()
+        self._is_closing = False
 
     async def open(self) -> None:
         """Connect and be able to publish. Leaves nothing running when it raises."""
@@ -147,6 +148,7 @@ class Engine:
 
     async def aclose(self) -> None:
         """Flush what was accepted, close the Broker, end every task. Bounded; never raises."""
+        self._is_closing = True
         if hasattr(self, "publisher"):
             self.publisher.close()
             async with within(CLOSE_S):
@@ -199,6 +201,8 @@ class Engine:
         self._tell(event)
 
     def _crashed(self, error: Exception) -> None:
+        if self._is_closing and isinstance(error, ClosedError):
+            return  # we closed what it worked on, and were about to end it
         self._tell(HookFailed("background task", f"{type(error).__name__}: {error}"))
 
 

@@ -45,6 +45,19 @@ async def test_a_reply_comes_to_who_asked(app: App) -> None:
     assert total == Total(amount=4)
 
 
+async def test_the_end_of_the_application_is_no_failure(app: App, events: list[AppEvent]) -> None:
+    """Who listens for replies is ended with it, and nobody is told of a crash."""
+
+    @app.subscriber("sum", group="g")
+    async def handle(body: int) -> int:
+        return body
+
+    async with app:
+        assert await app.request("sum", 1) == 1
+
+    assert not [event for event in events if isinstance(event, HookFailed)]
+
+
 async def test_another_application_may_answer(app: App, url: str) -> None:
     """The reply address is known wherever the message goes."""
     other = App(url)
