@@ -62,8 +62,9 @@ async def per_key(bench: Bench) -> None:
         app.topic(topic, partitions=3)
         bench.collect(app, topic, group="g", order="key", concurrency=4, name="c", behaviour=uneven)
         await bench.started(app)
-    for n in range(120):
-        await bench.publish(apps[0], topic, n, key=KEYS[n % len(KEYS)])
+    # At once, so that there is always more than the handlers can take.
+    keys = [KEYS[n % len(KEYS)] for n in range(120)]
+    await bench.publish_many(apps[0], topic, range(120), keys=keys)
     await bench.wait(lambda: bench.seen >= 120, "120 messages", 15)
     await bench.quiet()
     expect(bench.seen == 120, f"{bench.seen} calls for 120 messages")
