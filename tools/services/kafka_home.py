@@ -16,7 +16,7 @@ from services.settings import Settings
 __all__ = ["VERSIONS", "download", "jars"]
 
 VERSIONS = ("4.3.1", "4.2.1", "4.1.1", "4.0.0")
-"""Tried in this order; `ANYMQ_KAFKA_VERSION` names another one instead."""
+"""Tried in this order; `ANYMQ_SERVICES_KAFKA_VERSION` names another one instead."""
 
 _LIMIT_S = 600
 _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
@@ -60,7 +60,7 @@ def download(settings: Settings, tell: Callable[[str], None]) -> Path:
 
 
 def _wanted(settings: Settings) -> tuple[str, ...]:
-    chosen = settings.environ.get("ANYMQ_KAFKA_VERSION")
+    chosen = settings.environ.get("ANYMQ_SERVICES_KAFKA_VERSION")
     return (chosen,) if chosen else VERSIONS
 
 

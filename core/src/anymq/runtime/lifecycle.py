@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anymq.abc import Health
@@ -12,10 +13,10 @@ from anymq.errors import AnyMQError, BackendUnavailable, ClosedError, InvalidSta
 from anymq.events import AppEvent, ConsumerStopped
 from anymq.portable.plan import ErrorHook
 from anymq.runtime.checks import run_checks
+from anymq.runtime.connecting import connect
 from anymq.runtime.health import AppHealth, combine
 from anymq.runtime.parts import AppParts
 from anymq.runtime.task_host import TaskHost
-from anymq.support.backoff import Backoff
 
 if TYPE_CHECKING:
     from anymq.abc.task_runner import WorkerOptions
@@ -200,28 +201,12 @@ class Lifecycle:
         self._app.tell(ConsumerStopped("start", f"{type(error).__name__}: {error}"))
 
     async def _connect(self, consume: bool, limit_s: float) -> None:
-        """Try until it is open or the time is up; only what is transient is tried again."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + limit_s
-        backoff = Backoff(first_s=0.1, max_s=5.0)
-        while True:
-            try:
-                await self._open(consume)
-                return
-            except BackendUnavailable:
-                rest = until - loop.time()
-                if rest <= 0:
-                    raise
-            await self._pause(min(backoff.next_s(), rest))
-
-    async def _pause(self, delay_s: float) -> None:
-        """Wait until the next try. Raises ClosedError once the application is being closed."""
-        try:
-            async with asyncio.timeout(delay_s):
-                await self._given_up.wait()
-        except TimeoutError:
-            return
-        raise ClosedError("this application was closed while it was starting")
+        await connect(
+            partial(self._open, consume),
+            limit_s=limit_s,
+            given_up=self._given_up,
+            tell=self._app.tell,
+        )
 
     async def _open(self, consume: bool) -> None:
         # Imported at the first start: importing anymq stays cheap for those who only declare.

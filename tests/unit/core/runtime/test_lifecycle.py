@@ -15,7 +15,9 @@ from anymq import (
     InvalidState,
     TopologyError,
 )
+from anymq.abc import BackendEvent
 from anymq.config import Settings
+from anymq.events import AppEvent
 from anymq.memory.broker import MemoryBroker
 from anymq.memory.space import Space, space_named
 from anymq.urls import parse_url
@@ -111,6 +113,27 @@ async def test_a_start_waits_for_its_backend(url: str, space: Space) -> None:
         space.outage = None
     assert app.state == "running"
     await app.close()
+
+
+async def test_a_start_that_waits_says_so_at_once(
+    url: str, space: Space, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, in the log and as an event, with the reason and for how long."""
+    app, told = App(url), list[AppEvent]()
+    app.on_event(told.append)
+    space.outage = "no such folder"
+    async with asyncio.TaskGroup() as group:
+        group.create_task(app.start())
+        await until(lambda: told)
+        space.outage = None
+    await app.close()
+
+    (first,) = (e for e in told if isinstance(e, BackendEvent) and e.kind == "lost")
+    assert "no such folder" in first.detail
+    assert "for up to 30 s" in first.detail
+    assert [r.message for r in caplog.records if "not connected yet" in r.message] == [
+        f"not connected yet: {first.detail}"
+    ]
 
 
 async def test_closing_ends_a_start_that_waits(url: str, space: Space) -> None:
