@@ -138,7 +138,12 @@ class Intake:
         channel = await self._link.data_channel(timeout_s=self._timeout_s)
         self._feeding = channel
         channel.tap(_Feed(self, channel))
-        is_begun = False
+        # Listened to from the start: a server that has just come up may take a consumer and
+        # cancel it at once, while the next one is being started.
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        channel.closing.add_done_callback(lambda _: _resolve(gone))
+        channel.client.on_consumer_cancel_callbacks.add(lambda _: _resolve(gone))
+        is_begun, is_wanted = False, self.is_consuming
         try:
             with translated("consuming"):
                 async with asyncio.timeout(self._timeout_s):
@@ -147,12 +152,11 @@ class Intake:
         finally:
             if not is_begun and not channel.is_closed:
                 await channel.close()
-        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        channel.closing.add_done_callback(lambda _: _resolve(gone))
-        channel.client.on_consumer_cancel_callbacks.add(lambda _: _resolve(gone))
         self._tags = list(tags)
         self._gone = gone
         self.channel = channel
+        if self.is_consuming is not is_wanted:
+            _resolve(gone)  # told to halt or to go on meanwhile: what was begun is not what it is
 
     async def _keep_at_it(self) -> None:
         # The flag too: a cancellation that meets a finished wait_for inside the client library is
