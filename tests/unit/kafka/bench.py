@@ -119,6 +119,12 @@ class Bench:
         names = self.admin.list_topics(timeout=CALL_S).topics
         return {name for name in names if name.startswith(f"{self.namespace}.")}
 
+    async def members(self, topic: str, group: str) -> int:
+        """How many members the cluster counts in a group of this name space."""
+        group_id = f"{self.namespace}.{topic}.{group}"
+        asked = self.admin.describe_consumer_groups([group_id], request_timeout=CALL_S)
+        return len((await asyncio.wrap_future(asked[group_id])).members)
+
     async def aclose(self) -> None:
         """Close what was opened, last first, and remove the topics."""
         await self._stack.aclose()

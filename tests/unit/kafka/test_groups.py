@@ -197,3 +197,15 @@ async def test_a_cancelled_receive_loses_nothing(bench: Bench) -> None:
         await bench.send(broker, *(bench.message("news", n) for n in range(5)))
 
         assert [d.id for d in await bench.collect(desk, 5)] == [f"news-{n}" for n in range(5)]
+
+
+async def test_one_that_leaves_while_it_joins_leaves_nobody_behind(bench: Bench) -> None:
+    """The group is as it was at once, and not only when the session of one that is gone ends."""
+    broker = await bench.broker()
+    topic = "anymq.delay.unit"  # nobody waits for its partitions to be assigned
+    await bench.declare(broker, topic, "mover")
+    async with bench.member(broker, topic, "mover"):  # a join lasts until this one joins again
+        for turn in range(10):
+            async with bench.member(broker, topic, "mover"):
+                await asyncio.sleep(turn * 0.05)  # so that every step of a join is met
+            assert await bench.members(topic, "mover") == 1

@@ -14,6 +14,8 @@ from anymq_kafka.settling_down import patiently
 
 __all__ = ["GroupAdmin"]
 
+_SETTLED = (ConsumerGroupState.STABLE, ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD)
+
 
 class GroupAdmin:
     """Every call is bounded by ``timeout_s`` and raises BackendUnavailable, AccessDenied."""
@@ -64,6 +66,14 @@ class GroupAdmin:
             return 0
         assignments = (member.assignment for member in found.members or ())
         return sum(len(owned.topic_partitions) for owned in assignments if owned is not None)
+
+    async def is_settled(self, group_id: str) -> bool:
+        """Whether nobody is joining it or about to: every member knows what is its own."""
+        future = self._admin.api.describe_consumer_groups(
+            [group_id], request_timeout=self._timeout_s
+        )[group_id]
+        found = await answer(future, f"describe group {group_id!r}", timeout_s=self._timeout_s)
+        return found.state in _SETTLED
 
     async def require_empty(self, group_id: str) -> None:
         """Raise Busy while a group has members."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from queue import Empty, SimpleQueue
 
 from confluent_kafka import (
@@ -15,6 +16,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from anymq.errors import AnyMQError
 from anymq.message import Lane
 from anymq.support.thread_bridge import ThreadBridge
 from anymq_kafka.client_config import Properties
@@ -29,6 +31,9 @@ _ASK_S = 5.0
 _AGAIN_S = 0.1
 """Between two tries of a commit."""
 _NO_END = 1 << 63
+_LEAVE_S = 3.0
+"""How long to wait, before leaving, for a join that is under way."""
+_LOOK_S = 0.05
 
 
 class GroupMember(Member):
@@ -50,8 +55,12 @@ class GroupMember(Member):
         main: str,
         retry: str,
         grace_s: float,
+        is_settled: Callable[[], Awaitable[bool]],
     ) -> None:
-        """A logical topic and its two physical ones; ``grace_s``: on revocation, for settling."""
+        """A logical topic and its two physical ones; ``grace_s``: on revocation, for settling.
+
+        ``is_settled``: whether nobody is joining the group at present.
+        """
         super().__init__(
             properties, name=name, bridge=bridge, prefetch=prefetch, sink=sink, topic=topic
         )
@@ -61,6 +70,28 @@ class GroupMember(Member):
         # Settled but not committed when it died, besides what was unsettled.
         self._window = 2 * prefetch
         self._next_try = 0.0
+        self._is_settled = is_settled
+        self._has_entered = False
+
+    async def aclose(self, *, timeout_s: float) -> bool:
+        """Leave once a join that is under way has come to its end. On the loop.
+
+        In the middle of one the library goes without telling the cluster, and leaves behind a
+        member that nobody is: it would own partitions and hold up the others until its session
+        is over.
+        """
+        until = time.monotonic() + timeout_s
+        try:
+            async with asyncio.timeout(min(_LEAVE_S, timeout_s / 2)):
+                # The cluster tells nobody of it, so there is no event to wait for.
+                while self.is_running and not await self._can_leave():  # noqa: ASYNC110
+                    await asyncio.sleep(_LOOK_S)
+        except (TimeoutError, AnyMQError):
+            pass
+        return await super().aclose(timeout_s=max(0.0, until - time.monotonic()))
+
+    async def _can_leave(self) -> bool:
+        return self._has_entered and await self._is_settled()
 
     def begin(self, consumer: Consumer) -> None:
         consumer.subscribe(
@@ -79,6 +110,10 @@ class GroupMember(Member):
         """Commit; closing the consumer then revokes, which commits how orderly it ended."""
         self._commit(consumer, self._dirty())
         self.resolve()
+        if not self.partitions:
+            # Closing a cooperative consumer that owns nothing does not leave the group
+            # (librdkafka 2.16): it would count as a member until its session is over.
+            consumer.unsubscribe()
 
     def _dirty(self) -> list[OwnedPartition]:
         return [p for p in self.partitions.values() if p.is_dirty and p.can_commit]
@@ -123,6 +158,7 @@ class GroupMember(Member):
         return [TopicPartition(topic, at.partition) for topic in self._lanes for at in told]
 
     def _assigned(self, consumer: Consumer, told: list[TopicPartition]) -> None:
+        self._has_entered = True
         wanted = self._both_lanes(told)
         committed = self._committed(consumer, wanted)
         self.own([self._owned(consumer, at) for at in committed])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from uuid import uuid4
 
 from confluent_kafka.admin._listoffsets import OffsetSpec
@@ -38,6 +39,7 @@ class Joining:
         self._clients = link.clients
         self._names = link.names
         self._timeout_s = link.options.request_timeout_s
+        self._groups = GroupAdmin(self._clients.admin, timeout_s=self._timeout_s)
         self._group = source.group
         self._prefetch = prefetch
         self._plain = [topic for topic in source.topics if not is_pattern(topic)]
@@ -113,13 +115,12 @@ class Joining:
         await together(self._owned(topic, group) for topic in sorted(shared))
 
     async def _owned(self, topic: str, group: str) -> None:
-        groups = GroupAdmin(self._clients.admin, timeout_s=self._timeout_s)
         count = self._clients.directory.known.get(self._names.topic(topic), 0)
         group_id = self._names.group(topic, group)
         try:
             async with asyncio.timeout(_JOIN_S):
                 # The cluster tells nobody of it, so there is no event to wait for.
-                while await groups.owned_partitions(group_id) < count:  # noqa: ASYNC110
+                while await self._groups.owned_partitions(group_id) < count:  # noqa: ASYNC110
                     await asyncio.sleep(_LOOK_S)
         except (TimeoutError, AnyMQError):
             return  # the members go on joining by themselves
@@ -181,6 +182,7 @@ class Joining:
             main=self._names.topic(topic),
             retry=self._names.topic(topic, group),
             grace_s=self._link.options.revoke_grace_s,
+            is_settled=partial(self._groups.is_settled, group_id),
         )
 
     async def _private(
