@@ -2,8 +2,8 @@
 
 Mark a test `server("redis")`, or use the fixture `redis_url`, and it runs against a real server.
 One that cannot be had fails the test in CI and skips it elsewhere; the summary says which and why.
-In a parallel session the tests of one server stay in one process, so that those that break it
-disturb nobody, and a test that measures runs while the other processes wait.
+In a parallel session the tests that count what one server has stay in one process, and a test that
+measures, or breaks a server that others use, runs while the other processes wait.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.exclusive import hold, lock_path
-from tests.scheduling import GroupScheduling, write_groups
+from tests.scheduling import GroupScheduling, group_of, write_groups
 from tests.servers import NAMES, Servers
 from tests.turns import turn
 
@@ -63,7 +63,7 @@ def pytest_configure_node(node: object) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Keep the tests of one server together."""
+    """Keep the tests together that count what one server has."""
     return GroupScheduling(config, log, Path(config.stash[TURNS].name))
 
 
@@ -87,6 +87,10 @@ def _needed(item: pytest.Item) -> set[str]:
     if unknown:
         raise pytest.UsageError(f"{item.nodeid}: no such server: {', '.join(sorted(unknown))}")
     return named
+
+
+def _measures(item: pytest.Item) -> bool:
+    return item.get_closest_marker("exclusive") is not None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -118,8 +122,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Start what the chosen tests need, outside the time limit of any of them."""
     folder = _shared(session.config).get("turns")
     if folder:
-        needs = ((item.nodeid, _needed(item)) for item in session.items)
-        write_groups(Path(folder), {name: "-".join(sorted(need)) for name, need in needs if need})
+        items = session.items
+        groups = {item.nodeid: group_of(_needed(item), alone=_measures(item)) for item in items}
+        write_groups(Path(folder), {name: group for name, group in groups.items() if group})
     if not session.config.option.collectonly and not session.testsfailed:
         needed: Iterable[set[str]] = map(_needed, session.items)
         servers = session.config.stash[SERVERS]
@@ -134,7 +139,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
     One that measures holds the machine-wide lock, and the other processes of its session wait.
     """
-    measures = item.get_closest_marker("exclusive") is not None
+    measures = _measures(item)
     with ExitStack() as stack:
         if measures:
             lock = hold(lock_path(), wait_s=EXCLUSIVE_WAIT_S, tell=_teller(item.config))

@@ -137,11 +137,6 @@ class ConsumerThread(ABC):
     def is_stopping(self) -> bool:
         return self._stopping.is_set()
 
-    @property
-    def is_running(self) -> bool:
-        """Whether it has begun, and nobody and nothing has ended it."""
-        return self._thread.is_alive and not self.is_stopping
-
     def _run(self) -> None:
         consumer = Consumer(self._properties)
         try:

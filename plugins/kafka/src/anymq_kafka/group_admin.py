@@ -14,6 +14,7 @@ from anymq_kafka.settling_down import patiently
 
 __all__ = ["GroupAdmin"]
 
+_LOOK_S = 1.0
 _SETTLED = (ConsumerGroupState.STABLE, ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD)
 
 
@@ -67,13 +68,16 @@ class GroupAdmin:
         assignments = (member.assignment for member in found.members or ())
         return sum(len(owned.topic_partitions) for owned in assignments if owned is not None)
 
-    async def is_settled(self, group_id: str) -> bool:
-        """Whether nobody is joining it or about to: every member knows what is its own."""
-        future = self._admin.api.describe_consumer_groups(
-            [group_id], request_timeout=self._timeout_s
-        )[group_id]
-        found = await answer(future, f"describe group {group_id!r}", timeout_s=self._timeout_s)
-        return found.state in _SETTLED
+    def is_settled(self, group_id: str) -> bool:
+        """Whether nobody is joining it or about to: every member knows what is its own.
+
+        Blocks, for a second at most; for any thread. True as well where the cluster cannot tell.
+        """
+        futures = self._admin.api.describe_consumer_groups([group_id], request_timeout=_LOOK_S)
+        try:
+            return futures[group_id].result(_LOOK_S).state in _SETTLED
+        except (KafkaException, TimeoutError):
+            return True
 
     async def require_empty(self, group_id: str) -> None:
         """Raise Busy while a group has members."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
 from confluent_kafka import (
@@ -16,7 +15,6 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from anymq.errors import AnyMQError
 from anymq.message import Lane
 from anymq.support.thread_bridge import ThreadBridge
 from anymq_kafka.client_config import Properties
@@ -32,8 +30,8 @@ _AGAIN_S = 0.1
 """Between two tries of a commit."""
 _NO_END = 1 << 63
 _LEAVE_S = 3.0
-"""How long to wait, before leaving, for a join that is under way."""
-_LOOK_S = 0.05
+"""For leaving a group: until a join that is under way has ended, and for what is owned."""
+_BRIEFLY_S = 0.02
 
 
 class GroupMember(Member):
@@ -55,11 +53,11 @@ class GroupMember(Member):
         main: str,
         retry: str,
         grace_s: float,
-        is_settled: Callable[[], Awaitable[bool]],
+        is_settled: Callable[[], bool],
     ) -> None:
         """A logical topic and its two physical ones; ``grace_s``: on revocation, for settling.
 
-        ``is_settled``: whether nobody is joining the group at present.
+        ``is_settled``: whether nobody is joining the group at present. Called in the thread.
         """
         super().__init__(
             properties, name=name, bridge=bridge, prefetch=prefetch, sink=sink, topic=topic
@@ -72,26 +70,6 @@ class GroupMember(Member):
         self._next_try = 0.0
         self._is_settled = is_settled
         self._has_entered = False
-
-    async def aclose(self, *, timeout_s: float) -> bool:
-        """Leave once a join that is under way has come to its end. On the loop.
-
-        In the middle of one the library goes without telling the cluster, and leaves behind a
-        member that nobody is: it would own partitions and hold up the others until its session
-        is over.
-        """
-        until = time.monotonic() + timeout_s
-        try:
-            async with asyncio.timeout(min(_LEAVE_S, timeout_s / 2)):
-                # The cluster tells nobody of it, so there is no event to wait for.
-                while self.is_running and not await self._can_leave():  # noqa: ASYNC110
-                    await asyncio.sleep(_LOOK_S)
-        except (TimeoutError, AnyMQError):
-            pass
-        return await super().aclose(timeout_s=max(0.0, until - time.monotonic()))
-
-    async def _can_leave(self) -> bool:
-        return self._has_entered and await self._is_settled()
 
     def begin(self, consumer: Consumer) -> None:
         consumer.subscribe(
@@ -107,13 +85,26 @@ class GroupMember(Member):
         self.resolve()
 
     def finish(self, consumer: Consumer) -> None:
-        """Commit; closing the consumer then revokes, which commits how orderly it ended."""
+        """Commit, then leave, which commits how orderly it ended."""
         self._commit(consumer, self._dirty())
         self.resolve()
-        if not self.partitions:
-            # Closing a cooperative consumer that owns nothing does not leave the group
-            # (librdkafka 2.16): it would count as a member until its session is over.
-            consumer.unsubscribe()
+        if self.is_stopping:
+            self._leave(consumer)
+
+    def _leave(self, consumer: Consumer) -> None:
+        """Have the cluster know that this member is gone; closing the consumer is not enough.
+
+        librdkafka 2.16 does not leave in the middle of a join, nor when it owns no partition: the
+        member that nobody is holds up the others until its session is over. And its close may wait
+        for ever where it has not yet told of partitions that were assigned.
+        """
+        until = time.monotonic() + _LEAVE_S
+        while time.monotonic() < until and not (self._has_entered and self._is_settled()):
+            consumer.poll(_BRIEFLY_S)  # what it returns was never taken, and is not committed
+        consumer.poll(0)
+        consumer.unsubscribe()
+        while self.partitions and time.monotonic() < until:
+            consumer.poll(_BRIEFLY_S)
 
     def _dirty(self) -> list[OwnedPartition]:
         return [p for p in self.partitions.values() if p.is_dirty and p.can_commit]
