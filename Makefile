@@ -7,7 +7,7 @@ UV := .tools/bin/uv
 COVERAGE_MIN ?= 0
 URL ?= memory://
 ARGS ?=
-WORKERS ?= 5
+WORKERS ?= 3
 
 export PYTHON
 export UV_SYSTEM_CERTS ?= 1
