@@ -209,3 +209,18 @@ async def test_one_that_leaves_while_it_joins_leaves_nobody_behind(bench: Bench)
             async with bench.member(broker, topic, "mover"):
                 await asyncio.sleep(turn * 0.05)  # so that every step of a join is met
             assert await bench.members(topic, "mover") == 1
+
+
+@pytest.mark.long
+async def test_members_that_leave_together_leave_nobody_behind(bench: Bench) -> None:
+    """Whoever leaves first makes the other join again, in the middle of its own leaving."""
+    one, two = await bench.broker(), await bench.broker()
+    topic = "anymq.delay.unit"
+    await bench.declare(one, topic, "mover")
+    for turn in range(24):
+        async with bench.member(one, topic, "mover") as a, bench.member(two, topic, "mover") as b:
+            await asyncio.sleep(turn % 12 * 0.1)  # so that every step of a join is met
+            async with asyncio.TaskGroup() as leaving:
+                leaving.create_task(a.aclose(timeout_s=CALL_S))
+                leaving.create_task(b.aclose(timeout_s=CALL_S))
+        assert await bench.members(topic, "mover") == 0, f"turn {turn}"

@@ -73,8 +73,8 @@ class GroupAdmin:
 
         Blocks, for a second at most; for any thread. True as well where the cluster cannot tell.
         """
-        futures = self._admin.api.describe_consumer_groups([group_id], request_timeout=_LOOK_S)
         try:
+            futures = self._admin.api.describe_consumer_groups([group_id], request_timeout=_LOOK_S)
             return futures[group_id].result(_LOOK_S).state in _SETTLED
         except (KafkaException, TimeoutError):
             return True
