@@ -81,6 +81,8 @@ class Joining:
         ``is_suspect``: raise TopologyError unless the topics that were named are there, with their
         groups.
         """
+        if is_suspect:
+            self._link.note_missing()
         await self._link.restore(timeout_s=self._timeout_s)
         generation = self._link.declarations.generation
         if generation == self._generation:

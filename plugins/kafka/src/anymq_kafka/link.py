@@ -139,6 +139,14 @@ class Link:
         """
         await self.declarations.restore(self.clients.directory, timeout_s=timeout_s)
 
+    def note_missing(self) -> None:
+        """Somebody misses a topic: before we are back, it may be gone with all that there was.
+
+        Each client of a cluster finds its own way back, and consumers may be faster than we are.
+        """
+        if self._is_lost:
+            self.declarations.suspect()
+
     def abandon(self) -> None:
         """Refuse every further call; ``aclose`` still ends the threads."""
         self._is_abandoned = True

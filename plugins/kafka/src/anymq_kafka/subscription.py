@@ -25,6 +25,7 @@ LookForMore = Callable[["KafkaSubscription"], Awaitable[None]]
 """Joins topics that match a pattern and are new."""
 
 LOOK_EVERY_S = 2.0
+ASK_AGAIN_S = 0.5
 
 
 class KafkaSubscription(Subscription):
@@ -258,7 +259,7 @@ class KafkaSubscription(Subscription):
             try:
                 await self._check(self, is_suspect)
             except BackendUnavailable:
-                self._is_cut_off, self._is_suspect = True, is_suspect  # asked again with the next
+                self._is_cut_off, self._is_suspect = True, is_suspect  # asked again soon
 
     async def _look(self, now: float) -> None:
         if self._look_for_more is None or now < self._next_look:
@@ -270,6 +271,8 @@ class KafkaSubscription(Subscription):
             return  # the next look finds what this one missed
 
     def _wake_at(self, until: float) -> float:
+        if self._is_cut_off or self._is_suspect:  # the cluster could not be asked
+            until = min(until, asyncio.get_running_loop().time() + ASK_AGAIN_S)
         return until if self._look_for_more is None else min(until, self._next_look)
 
     def _release(self, delivery: Delivery) -> SettleResult:
